@@ -1,0 +1,52 @@
+# Two commands do everything on a fresh machine: `make demo` runs the main job, `make test` passes the tests.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+WORKERS ?= 2
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := 1
+# OpenMP threads that spin while waiting slow down everything else on a small machine
+export OMP_WAIT_POLICY := passive
+
+.PHONY: help setup demo test stress check format lock catalogue card clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+$(STAMP): requirements.txt pyproject.toml
+	@bash pipelines/setup.sh $(VENV)
+	@touch $@
+
+setup: $(STAMP)  ## make .venv with all pinned packages and this package in it
+
+demo: $(STAMP)  ## the whole way on a synthetic manufacturer, into demo/
+	$(BIN)/crm-ml demo demo
+
+test: $(STAMP)  ## the test suite (15 minutes at most on two cores)
+	$(BIN)/python -m pytest -m "not stress" -n $(WORKERS) --dist worksteal -q
+
+stress: $(STAMP)  ## the long loops: kills, many examples, simulations, planted mistakes
+	$(BIN)/python -m pytest -m stress -n $(WORKERS) --dist worksteal -q
+
+check: $(STAMP)  ## lint, format, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP)  ## resolve again and pin with hashes, without addresses
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.txt --upgrade
+
+catalogue: $(STAMP)  ## write docs/feature-catalogue.md again
+	$(BIN)/python -m crm_ml.features.catalogue docs/feature-catalogue.md
+
+clean:  ## remove the environment and the demo
+	rm -rf $(VENV) demo
