@@ -8,7 +8,7 @@ from typing import Literal
 from crm_ml import names as n
 
 ColumnType = Literal["text", "instant", "money", "int", "float", "bool"]
-"""``money`` (also quantities and scores) is int64 in units of 1/10,000; ``instant`` is a UTC time stamp in microseconds."""
+"""``money`` (also quantities and scores) is int64 in units of 1/10,000; ``instant`` a UTC time in microseconds."""
 
 
 @dataclass(frozen=True)
@@ -310,9 +310,7 @@ _ALL = (
         (
             _req("deal_id"),
             _req("created_at", "instant"),
-            Column(
-                "status", required=True, known_from="closed_at", hidden="open", values=("open", "won", "lost")
-            ),
+            Column("status", required=True, known_from="closed_at", hidden="open", values=("open", "won", "lost")),
             *_texts(n.LEAD_ID, n.CUSTOMER_ID),
             _instant("closed_at"),
             _instant("expected_close_at"),

@@ -1,0 +1,45 @@
+"""Churn and lead scoring for B2B companies.
+
+The public names are loaded when they are first asked for, so that importing the package costs nothing:
+
+>>> import crm_ml as crm
+>>> crm.open_workspace.__name__
+'open_workspace'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from crm_ml.features import Feature, add_feature
+    from crm_ml.jobs.check import check
+    from crm_ml.jobs.features import build_features
+    from crm_ml.jobs.score import score
+    from crm_ml.jobs.settings import open_workspace
+    from crm_ml.jobs.train import train
+
+_HOMES = {
+    "Feature": "crm_ml.features",
+    "add_feature": "crm_ml.features",
+    "build_features": "crm_ml.jobs.features",
+    "check": "crm_ml.jobs.check",
+    "open_workspace": "crm_ml.jobs.settings",
+    "score": "crm_ml.jobs.score",
+    "train": "crm_ml.jobs.train",
+}
+
+__all__ = ["Feature", "__version__", "add_feature", "build_features", "check", "open_workspace", "score", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'crm_ml' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

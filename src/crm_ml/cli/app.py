@@ -1,0 +1,272 @@
+"""The commands: each a thin shell over a public function. What is heavy is imported inside them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crm_ml.cli.run import write_json
+from crm_ml.errors import ExitCode
+
+if TYPE_CHECKING:
+    from crm_ml.jobs.settings import Workspace
+
+app = typer.Typer(
+    name="crm-ml",
+    help="Churn scores for B2B companies: from order, invoice and interaction tables to a published list of each day.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Kind(StrEnum):
+    """What is modelled."""
+
+    CHURN = "churn"
+    LEADS = "leads"
+
+
+class Lang(StrEnum):
+    """Language of what people read."""
+
+    DE = "de"
+    EN = "en"
+
+
+WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds crm.yaml.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; everything else on stderr.")]
+LangOption = Annotated[Lang | None, typer.Option("--lang", help="Language of the output; default: the workspace's.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="YYYY-MM-DD", help="Business day; default: today in the workspace's zone."),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Compute and show, but write nothing.")]
+KindArgument = Annotated[Kind, typer.Argument(help="What to work on.")]
+
+
+def _open(path: Path) -> Workspace:
+    from crm_ml.jobs.settings import open_workspace
+
+    return open_workspace(path)
+
+
+def _language(lang: Lang | None, workspace: Workspace | None = None) -> str:
+    return lang.value if lang else workspace.settings.language if workspace else "en"
+
+
+def _day(as_of: str | None, workspace: Workspace) -> dt.date:
+    from zoneinfo import ZoneInfo
+
+    from crm_ml.jobs.inputs import as_day
+
+    # the only look at the clock in the whole package
+    return dt.datetime.now(ZoneInfo(workspace.settings.timezone)).date() if as_of is None else as_day(as_of)
+
+
+def _progress() -> Callable[[str], None]:
+    def say(line: str) -> None:
+        typer.echo(f"... {line}", err=True)
+
+    return say
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+) -> None:
+    if version:
+        from crm_ml import __version__
+
+        typer.echo(f"crm-ml {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Folder to make the firm in.")] = Path("demo"),
+    customers: Annotated[int, typer.Option(min=50, max=300_000, help="Number of customers.")] = 2500,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes another firm.")] = 1,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+    debug: DebugOption = False,
+) -> int:
+    """Make a synthetic manufacturer, then train and score: the whole way in one go.
+
+    \b
+    Example:
+      crm-ml demo /tmp/firm --customers 1000
+    """
+    from crm_ml.jobs.demo import make_demo
+
+    result = make_demo(folder, customers=customers, seed=seed, progress=_progress())
+    if as_json:
+        write_json(result.as_dict())
+    else:
+        from crm_ml.cli import show
+
+        show.demo_result(result, _language(lang))
+    return ExitCode.OK
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The new workspace.")],
+    source: Annotated[Path, typer.Option("--from", help="Folder with the company's files.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a crm.yaml that is there.")] = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+    debug: DebugOption = False,
+) -> int:
+    """Write a first crm.yaml by looking at the files; says what it guessed and what is open.
+
+    \b
+    Example:
+      crm-ml init firm --from exports/
+    """
+    from crm_ml.jobs.init import init_workspace
+
+    result = init_workspace(folder, source, force=force, dry_run=dry_run)
+    if as_json:
+        write_json(result.as_dict())
+    else:
+        from crm_ml.cli import show
+
+        show.init_result(result, _language(lang))
+    return ExitCode.OK
+
+
+@app.command()
+def check(
+    as_of: AsOfOption = None,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+    debug: DebugOption = False,
+) -> int:
+    """Read and check all tables, and print everything found. Ends with 3 if there is an error among it.
+
+    \b
+    Example:
+      crm-ml check --workspace firm
+    """
+    from crm_ml.jobs.check import check as job
+
+    opened = _open(workspace)
+    result = job(opened, as_of=_day(as_of, opened))
+    error = result.error
+    if as_json:
+        write_json({**result.as_dict(), **({"error": error.as_dict()} if error else {})})
+    else:
+        from crm_ml.cli import show
+
+        show.check_result(result, _language(lang, opened))
+    return error.exit_code if error else ExitCode.OK
+
+
+@app.command()
+def features(
+    kind: KindArgument,
+    out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    as_of: Annotated[
+        list[str] | None,
+        typer.Option("--as-of", metavar="YYYY-MM-DD", help="Business day; may be given several times."),
+    ] = None,
+    spine: Annotated[
+        Path | None, typer.Option("--spine", help="Parquet file with customer_id and as_of instead.")
+    ] = None,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+    debug: DebugOption = False,
+) -> int:
+    """Write the feature table of the eligible customers of one or more days.
+
+    \b
+    Examples:
+      crm-ml features churn --as-of 2026-03-01 --out features.parquet
+      crm-ml features churn --as-of 2026-02-01 --as-of 2026-03-01 --out features.parquet
+    """
+    from crm_ml.jobs.features import write_features
+
+    opened = _open(workspace)
+    days = list(as_of or ([] if spine else [str(_day(None, opened))]))
+    result = write_features(opened, kind.value, as_of=days, spine=spine, out=out)
+    if as_json:
+        write_json(result.as_dict())
+    else:
+        from crm_ml.cli import show
+
+        show.line("features", _language(lang, opened), **result.as_dict())
+    return ExitCode.OK
+
+
+@app.command()
+def train(
+    kind: KindArgument,
+    as_of: AsOfOption = None,
+    dry_run: DryRunOption = False,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+    debug: DebugOption = False,
+) -> int:
+    """Train a model with what was known at the start of a day. Ends with 4 if it beats no rule.
+
+    \b
+    Example:
+      crm-ml train churn --as-of 2026-03-01 --workspace firm
+    """
+    from crm_ml.jobs.train import train as job
+
+    opened = _open(workspace)
+    result = job(opened, kind.value, as_of=_day(as_of, opened), dry_run=dry_run, progress=_progress())
+    error = result.error
+    if as_json:
+        write_json({**result.as_dict(), **({"error": error.as_dict()} if error else {})})
+    else:
+        from crm_ml.cli import show
+
+        show.train_result(result, _language(lang, opened))
+    if error:
+        typer.echo(f"crm-ml: {error}", err=True)
+    return error.exit_code if error else ExitCode.OK
+
+
+@app.command()
+def score(
+    kind: KindArgument = Kind.CHURN,
+    as_of: AsOfOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Build the set again even if it is published.")] = False,
+    dry_run: DryRunOption = False,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+    debug: DebugOption = False,
+) -> int:
+    """Score every eligible customer of a day with the model that serves, and publish the set. Twice is once.
+
+    \b
+    Examples:
+      crm-ml score --as-of 2026-03-01 --workspace firm
+      crm-ml score churn --as-of 2026-03-01 --dry-run --json
+    """
+    from crm_ml.jobs.score import score as job
+
+    opened = _open(workspace)
+    result = job(opened, kind.value, as_of=_day(as_of, opened), force=force, dry_run=dry_run, progress=_progress())
+    if as_json:
+        write_json(result.as_dict())
+    else:
+        from crm_ml.cli import show
+
+        show.score_result(result, _language(lang, opened))
+    return ExitCode.OK

@@ -1,0 +1,65 @@
+"""The few words the command line says itself, in both languages."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Language = Literal["de", "en"]
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    "already": (
+        "Bereits veröffentlicht: {rows} Kunden in {published}",
+        "Already published: {rows} customers in {published}",
+    ),
+    "published": ("Veröffentlicht: {rows} Kunden in {published}", "Published: {rows} customers in {published}"),
+    "dry_score": (
+        "Probelauf: {rows} Kunden bewertet, nichts veröffentlicht",
+        "Dry run: {rows} customers scored, nothing published",
+    ),
+    "customer": ("Kunde", "customer"),
+    "tier": ("Stufe", "tier"),
+    "value": ("Wert", "value at stake"),
+    "measure": ("Maß", "measure"),
+    "interval": ("95-%-Intervall", "95 % interval"),
+    "rule": ("Regel", "rule"),
+    "trained": (
+        "Churn-Modell zum {as_of}: {verdict} ({kind}), Version {version}",
+        "Churn model as of {as_of}: {verdict} ({kind}), version {version}",
+    ),
+    "dry_train": (
+        "Probelauf: Churn-Modell zum {as_of}: {verdict} ({kind}), nichts gespeichert",
+        "Dry run: churn model as of {as_of}: {verdict} ({kind}), nothing kept",
+    ),
+    "rows": (
+        "{rows} Zeilen, {events} davon abgewandert, {snapshots} Stichtage; bewertet an {evaluated}",
+        "{rows} rows, {events} of them churned, {snapshots} snapshots; evaluated on {evaluated}",
+    ),
+    "features": ("{rows} Zeilen mit {features} Merkmalen in {out}", "{rows} rows with {features} features in {out}"),
+    "checked": (
+        "{error} Fehler, {warning} Warnungen, {info} Hinweise",
+        "{error} errors, {warning} warnings, {info} notes",
+    ),
+    "table": ("Tabelle", "table"),
+    "table_rows": ("Zeilen", "rows"),
+    "wrote": ("Geschrieben: {path}", "Wrote {path}"),
+    "guessed": ("Geraten:", "Guessed:"),
+    "open": ("Offen:", "Open:"),
+    "made": ("Firma angelegt in {path}: {tables}", "Made a firm in {path}: {tables}"),
+    "truth": (
+        "AUC am {day}, 90 Tage später nachgesehen: Modell {model}, Tage seit letzter Bestellung {rule}, Wahrheit {truth}",
+        "AUC on {day}, looked up 90 days later: model {model}, days since last order {rule}, truth {truth}",
+    ),
+    "next": ("Ansehen: {path}", "Have a look: {path}"),
+}
+
+
+def text(key: str, language: str, **values: object) -> str:
+    """Return a text in a language with its values filled in.
+
+    Examples
+    --------
+    >>> text("table", "de"), text("wrote", "en", path="crm.yaml")
+    ('Tabelle', 'Wrote crm.yaml')
+    """
+    german, english = _TEXTS[key]
+    return (german if language == "de" else english).format(**values)

@@ -1,0 +1,54 @@
+"""What was known, when? Point-in-time features, eligible customers and labels over timelines of events.
+
+Declare with `Feature`, compute with `build_features`, label with `churn_labels`; `visible` and `data_hash` say what was
+known at a cutoff.
+"""
+
+from __future__ import annotations
+
+from crm_ml.features.build import build_features
+from crm_ml.features.catalogue import (
+    CATALOGUE,
+    add_feature,
+    catalogue_markdown,
+    default_features,
+    remove_feature,
+    sources,
+)
+from crm_ml.features.labels import churn_labels, make_spine
+from crm_ml.features.spec import (
+    AnyFeature,
+    AttributeFeature,
+    CalendarFeature,
+    Difference,
+    Feature,
+    FunctionFeature,
+    Ratio,
+)
+from crm_ml.features.streams import STREAMS
+from crm_ml.features.timeline import cutoff_us, shift_days
+from crm_ml.features.visibility import data_hash, visible
+
+__all__ = [
+    "CATALOGUE",
+    "STREAMS",
+    "AnyFeature",
+    "AttributeFeature",
+    "CalendarFeature",
+    "Difference",
+    "Feature",
+    "FunctionFeature",
+    "Ratio",
+    "add_feature",
+    "build_features",
+    "catalogue_markdown",
+    "churn_labels",
+    "cutoff_us",
+    "data_hash",
+    "default_features",
+    "make_spine",
+    "remove_feature",
+    "shift_days",
+    "sources",
+    "visible",
+]

@@ -1,0 +1,167 @@
+"""Attributes of the customer as known at the cutoff, and the season of the cutoff."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crm_ml import names as n
+from crm_ml.features.events import SCALES, Timeline, integers
+from crm_ml.features.spec import AnyFeature, AttributeFeature, CalendarFeature
+from crm_ml.features.spine import Spine
+from crm_ml.features.timeline import I64, NULL
+from crm_ml.features.visibility import known_times
+from crm_ml.tables.schemas import SCHEMAS
+
+if TYPE_CHECKING:
+    from crm_ml.tables import Tables
+
+_DESCRIPTIVE = {
+    "industry": ("Branche", "industry"),
+    "country": ("Land", "country"),
+    "region": ("Region", "region"),
+    "legal_form": ("Rechtsform", "legal form"),
+}
+
+FEATURES: tuple[AnyFeature, ...] = (
+    *(
+        AttributeFeature(
+            id=column,
+            column=column,
+            unit="category",
+            text_de=de,
+            text_en=en,
+            family="attributes",
+            pii="person" if column == "legal_form" else "none",
+        )
+        for column, (de, en) in _DESCRIPTIVE.items()
+    ),
+    AttributeFeature(
+        id="employees",
+        column="employees",
+        unit="count",
+        text_de="Mitarbeiter",
+        text_en="employees",
+        family="attributes",
+    ),
+    AttributeFeature(
+        id="days_since_customer_since",
+        column="customer_since",
+        unit="days",
+        direction=-1,
+        text_de="Tage seit Beginn der Kundenbeziehung",
+        text_en="days since becoming a customer",
+        family="attributes",
+        definition="local calendar days from the day of customers.customer_since to the day of the cutoff; "
+        "null while customer_since is not before the cutoff",
+    ),
+    CalendarFeature(
+        id="season_sin",
+        part="sin",
+        unit="ratio",
+        text_de="Jahreszeit (Sinus)",
+        text_en="season (sine)",
+        family="calendar",
+    ),
+    CalendarFeature(
+        id="season_cos",
+        part="cos",
+        unit="ratio",
+        text_de="Jahreszeit (Kosinus)",
+        text_en="season (cosine)",
+        family="calendar",
+    ),
+)
+
+
+def slug(text: str) -> str:
+    """Return a text as lower-case ASCII letters, digits and underscores.
+
+    Examples
+    --------
+    >>> slug("Größe (m²)")
+    'groesse_m2'
+    """
+    text = text.lower()
+    for umlaut, plain in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
+        text = text.replace(umlaut, plain)
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", ascii_text).strip("_")
+
+
+def own_features(tables: Tables) -> tuple[AttributeFeature, ...]:
+    """Return one feature per own attribute of the customers table, in the order of their names."""
+    found, taken = [], set()
+    for column in sorted(tables.attributes.get(n.CUSTOMERS, {})):
+        stem = f"attribute_{slug(column) or 'own'}"
+        id, number = stem, 1
+        while id in taken:
+            number += 1
+            id = f"{stem}_{number}"
+        taken.add(id)
+        type_ = tables.frames[n.CUSTOMERS].schema.field(column).type
+        unit = "category" if pa.types.is_string(type_) else "days" if pa.types.is_timestamp(type_) else "number"
+        found.append(
+            AttributeFeature(
+                id=id,
+                column=column,
+                unit=unit,  # type: ignore[arg-type]
+                text_de=column,
+                text_en=column,
+                family="attributes",
+                pii="person",
+            )
+        )
+    return tuple(found)
+
+
+def attribute(timeline: Timeline, spine: Spine, feature: AttributeFeature) -> np.ndarray:
+    """Return an attribute as known at each row of the sorted spine."""
+    tables, table = timeline.tables, feature.table
+    size = len(spine)
+    category = feature.unit == "category"
+    empty = np.full(size, None, object) if category else np.full(size, np.nan)
+    frame = tables.frames.get(table)
+    own = feature.column in tables.attributes.get(table, {})
+    if frame is None or not (own or feature.column in tables.mapped.get(table, ())):
+        return empty
+    row = rows_of(timeline, spine)
+    hidden = np.append(known_times(tables, table, feature.column), NULL)[row] >= spine.cutoffs
+    type_ = frame.schema.field(feature.column).type
+    if category:
+        values = np.array([*pc.cast(frame.column(feature.column), pa.string()).to_pylist(), None], dtype=object)
+        found: np.ndarray = values[row]
+        found[hidden] = None
+        return found
+    if pa.types.is_floating(type_):
+        numbers = np.append(frame.column(feature.column).to_numpy(), np.nan)[row]
+    else:
+        whole = np.append(integers(frame, feature.column), NULL)[row]
+        if pa.types.is_timestamp(type_):
+            days = timeline.clock.day(spine.cutoffs) - timeline.clock.day(whole)
+            numbers = np.where(whole == NULL, np.nan, days)
+        else:
+            kind = SCHEMAS[table].column(feature.column).type if not own else "int"
+            numbers = np.where(whole == NULL, np.nan, whole / SCALES.get(kind, 1))
+    return np.asarray(np.where(hidden, np.nan, numbers))
+
+
+def rows_of(timeline: Timeline, spine: Spine) -> I64:
+    """Return the row of the customers table for each row of the sorted spine, -1 where there is none."""
+    frame = timeline.tables.frames[n.CUSTOMERS]
+    found = pc.fill_null(pc.cast(pc.index_in(spine.ids, frame.column(n.CUSTOMER_ID).combine_chunks()), pa.int64()), -1)
+    of_subject: I64 = found.to_numpy()
+    return of_subject[spine.subject]
+
+
+def season(days: I64, feature: CalendarFeature) -> np.ndarray:
+    """Return the season of each cutoff, given its local calendar day."""
+    dates = days.astype("datetime64[D]")
+    day_of_year = (dates - dates.astype("datetime64[Y]")).astype(np.int64)
+    angle = 2 * np.pi * day_of_year / 365.25
+    return np.asarray(np.sin(angle) if feature.part == "sin" else np.cos(angle))

@@ -1,0 +1,352 @@
+"""From declarations to a feature table: one heavy step per table, then a cheap running total per feature."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crm_ml.errors import UsageError, did_you_mean
+from crm_ml.features import attributes
+from crm_ml.features.catalogue import INPUTS, default_features
+from crm_ml.features.events import SCALES, Events, Timeline
+from crm_ml.features.spec import (
+    AnyFeature,
+    AttributeFeature,
+    Difference,
+    Feature,
+    FunctionFeature,
+    Ratio,
+)
+from crm_ml.features.spine import Spine, sort_spine, with_cutoffs
+from crm_ml.features.streams import STREAMS
+from crm_ml.features.timeline import FOREVER, I32, I64, NULL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from crm_ml.tables import Tables
+
+    F64 = NDArray[np.float64]
+
+_LOG = logging.getLogger(__name__)
+
+
+def build_features(
+    tables: Tables, spine: pd.DataFrame, *, features: Sequence[AnyFeature] | None = None
+) -> pd.DataFrame:
+    """Return the spine with one column per feature, in the spine's order.
+
+    Parameters
+    ----------
+    tables : Tables
+        What the company has; rows that are not visible at a cutoff have no effect there.
+    spine : DataFrame
+        Columns `customer_id` and `cutoff` (int64, UTC microseconds), or `as_of` (dates); others are carried along.
+    features : sequence, optional
+        Declarations; default: `default_features` and the own attributes of the customers table.
+
+    Returns
+    -------
+    DataFrame
+        Numbers are float64, categories text. A feature whose columns are not mapped is null everywhere; without any
+        event, counts and sums are 0 and everything else is null.
+
+    Raises
+    ------
+    UsageError
+        If a declaration names an unknown stream, column or feature, or an id occurs twice.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crm_ml.tables import from_frames
+    >>> lines = {"order_id": ["A", "B"], "customer_id": ["7", "7"], "ordered_at": ["2026-01-05", "2026-02-04"],
+    ...          "net_amount": [100.0, 50.5]}
+    >>> tables = from_frames({"order_lines": pd.DataFrame(lines)})
+    >>> spine = pd.DataFrame({"customer_id": ["7"], "as_of": ["2026-03-01"]})
+    >>> found = build_features(tables, spine)
+    >>> found[["orders_count_30d", "orders_net_revenue_365d", "days_since_last_order"]].iloc[0].tolist()
+    [1.0, 150.5, 25.0]
+    """
+    frame = with_cutoffs(spine, tables.zone)
+    wanted = [*default_features(), *attributes.own_features(tables)] if features is None else list(features)
+    needed = _with_inputs(wanted)
+    sorted_spine = sort_spine(frame)
+    timeline = Timeline(tables, sorted_spine.ids, STREAMS)
+    made = Evaluation(timeline, sorted_spine).all(needed)
+    columns = {feature.id: sorted_spine.unsorted(made.pop(feature.id)) for feature in wanted}
+    taken = [name for name in columns if name in frame]
+    if taken:
+        raise UsageError(f"the spine already has the columns {taken[:5]}", remedy="Drop them first.")
+    found = pd.DataFrame(
+        {name: pd.array(x, dtype="str") if x.dtype == object else x for name, x in columns.items()}, index=frame.index
+    )
+    return pd.concat([frame, found], axis=1)
+
+
+def _with_inputs(wanted: Iterable[AnyFeature]) -> list[AnyFeature]:
+    """Return the features and those they are computed from, inputs first; check every name."""
+    known: dict[str, AnyFeature] = {feature.id: feature for feature in (*INPUTS, *default_features())}
+    seen: set[str] = set()
+    for feature in wanted:
+        if feature.id in seen:
+            raise UsageError(f"feature id {feature.id!r} occurs twice", remedy="Give each feature its own id.")
+        seen.add(feature.id)
+        known[feature.id] = feature
+    found: dict[str, AnyFeature] = {}
+
+    def add(feature: AnyFeature, path: tuple[str, ...]) -> None:
+        if feature.id in found:
+            return
+        if feature.id in path:
+            raise UsageError(f"feature {feature.id!r} is computed from itself", remedy="Break the circle.")
+        for name in feature.uses:
+            if name not in known:
+                raise UsageError(
+                    f"feature {feature.id!r} uses the unknown feature {name!r}.{did_you_mean(name, known)}",
+                    remedy="Declare it too, or correct the name.",
+                )
+            add(known[name], (*path, feature.id))
+        check_feature(feature)
+        found[feature.id] = feature
+
+    for feature in wanted:
+        add(feature, ())
+    return list(found.values())
+
+
+def check_feature(feature: AnyFeature) -> None:
+    """Raise UsageError if the feature names an unknown stream or column."""
+    if not isinstance(feature, Feature | FunctionFeature):
+        return
+    if feature.source not in STREAMS:
+        raise UsageError(
+            f"feature {feature.id!r}: unknown source {feature.source!r}.{did_you_mean(feature.source, STREAMS)}",
+            remedy=f"Use one of {', '.join(STREAMS)}.",
+        )
+    if isinstance(feature, FunctionFeature):
+        return
+    measures = STREAMS[feature.source].measures
+    for column in (*feature.where, *([feature.measure] if feature.measure else [])):
+        if column not in measures:
+            raise UsageError(
+                f"feature {feature.id!r}: {feature.source} has no column {column!r}.{did_you_mean(column, measures)}",
+                remedy=f"Use one of {', '.join(measures)}.",
+            )
+    for column, value in feature.where.items():
+        text = measures[column].kind == "text"
+        if isinstance(value, str) != text:
+            raise UsageError(
+                f"feature {feature.id!r}: {column} holds {'texts' if text else 'whole numbers'}, found {value!r}",
+                remedy="Correct the value in `where`.",
+            )
+    numeric = feature.aggregate not in ("count", "distinct", "days_since_last", "days_since_first")
+    if numeric and measures[feature.measure].kind == "text":
+        raise UsageError(
+            f"feature {feature.id!r}: {feature.measure!r} is a text and has no {feature.aggregate}",
+            remedy="Use count, distinct or another measure.",
+        )
+    if feature.aggregate == "sd" and measures[feature.measure].kind not in ("days", "count", "flag"):
+        raise UsageError(
+            f"feature {feature.id!r}: sd is exact for days and counts only, {feature.measure!r} is neither",
+            remedy="Use max, min or mean.",
+        )
+
+
+class Evaluation:
+    """The features of one spine, with everything that several of them share computed once."""
+
+    def __init__(self, timeline: Timeline, spine: Spine) -> None:
+        from crm_ml.features import kernels
+
+        if not getattr(kernels.rows_above, "signatures", True):
+            _LOG.info("loading the compiled kernels (their first use on a machine compiles them: some seconds)")
+        self._kernels = kernels
+        self.timeline = timeline
+        self.spine = spine
+        self.days = timeline.clock.day(spine.cutoffs)
+        self._stop_of: I32 = spine.row_from[1:].astype(np.int32)
+        self._bounds: dict[int, I64] = {0: spine.cutoffs}
+        self._first_above: dict[tuple[str, str, int], I32] = {}
+        self._masks: dict[tuple[object, ...], np.ndarray] = {}
+        self._groups: dict[tuple[str, str], tuple[I64, I64]] = {}
+
+    def all(self, features: Iterable[AnyFeature]) -> dict[str, np.ndarray]:
+        """Return one array per feature over the sorted spine; inputs must come before what uses them."""
+        made: dict[str, np.ndarray] = {}
+        for feature in features:
+            made[feature.id] = self._one(feature, made)
+        return made
+
+    def _one(self, feature: AnyFeature, made: Mapping[str, np.ndarray]) -> np.ndarray:
+        if isinstance(feature, Feature):
+            return self._aggregate(feature)
+        if isinstance(feature, Ratio):
+            return _ratio(made[feature.numerator], made[feature.denominator], feature.scale)
+        if isinstance(feature, Difference):
+            return np.asarray(made[feature.left] - made[feature.right])
+        if isinstance(feature, FunctionFeature):
+            return self._function(feature)
+        if isinstance(feature, AttributeFeature):
+            return attributes.attribute(self.timeline, self.spine, feature)
+        return attributes.season(self.days, feature)
+
+    def _nothing(self) -> F64:
+        return np.full(len(self.spine), np.nan)
+
+    def _mapped(self, source: str, columns: Iterable[str]) -> bool:
+        stream = STREAMS[source]
+        needs = [*stream.needs, *(need for column in columns for need in stream.measures[column].needs)]
+        return self.timeline.has(needs)
+
+    def _above(self, source: str, what: str, values: I64, days: int = 0) -> I32:
+        """First row of each event's subject whose cutoff (shifted back by `days`) lies above the value."""
+        key = (source, what, days)
+        if key not in self._first_above:
+            if days not in self._bounds:
+                self._bounds[days] = self.timeline.clock.shift(self.spine.cutoffs, -days)
+            events = self.timeline.stream(source)
+            self._first_above[key] = self._kernels.rows_above(
+                self.spine.row_from, self._bounds[days], events.subject, values
+            )
+        return self._first_above[key]
+
+    def _run(self, source: str, window_days: int | None, offset_days: int) -> tuple[I32, I32]:
+        """Return the run of rows [start, end) at which each event of the stream counts."""
+        events = self.timeline.stream(source)
+        start = self._above(source, "from", events.seen_from)
+        if (events.seen_until == FOREVER).all():
+            end = self._stops(events)
+        else:
+            end = self._above(source, "until", events.seen_until)
+        if offset_days:
+            start = np.maximum(start, self._above(source, "t", events.t, offset_days))
+        if window_days:
+            end = np.minimum(end, self._above(source, "t", events.t, window_days + offset_days))
+        return start, end
+
+    def _stops(self, events: Events) -> I32:
+        return self._stop_of[events.subject]
+
+    def _mask(self, feature: Feature) -> np.ndarray:
+        """Return which events of the stream fulfil the conditions and have the measure."""
+        key = (feature.source, feature.measure, *sorted((k, str(v)) for k, v in feature.where.items()))
+        if key not in self._masks:
+            events = self.timeline.stream(feature.source)
+            mask = np.ones(len(events), bool)
+            for column, value in feature.where.items():
+                levels = events.levels.get(column)
+                if levels is None:
+                    mask &= events.columns[column] == int(value)
+                else:
+                    mask &= events.columns[column] == (levels.index(value) if value in levels else -1)
+            if feature.measure:
+                mask &= events.columns[feature.measure] != NULL
+            self._masks[key] = mask
+        return self._masks[key]
+
+    def _aggregate(self, feature: Feature) -> F64:
+        if not self._mapped(feature.source, [*feature.where, *([feature.measure] if feature.measure else [])]):
+            return self._nothing()
+        kernels, rows = self._kernels, len(self.spine)
+        events, mask = self.timeline.stream(feature.source), self._mask(feature)
+        start, end = self._run(feature.source, feature.window_days, feature.offset_days)
+        if feature.aggregate == "count":
+            return np.asarray(kernels.running_sum(start, end, mask.astype(np.int64), rows), np.float64)
+        if feature.aggregate in ("days_since_last", "days_since_first"):
+            at = self._edge(feature.aggregate == "days_since_last", events, (start, end), mask, events.t)
+            days = self.days - self.timeline.clock.day(events.t[at]) if len(events) else self.days
+            return np.where(at >= 0, days, np.nan)
+        x = events.columns[feature.measure]
+        scale = SCALES.get(STREAMS[feature.source].measures[feature.measure].kind, 1)
+        if feature.aggregate == "distinct":
+            return self._distinct(feature, events, (start, end), mask)
+        if feature.aggregate in ("last", "first"):
+            at = self._edge(feature.aggregate == "last", events, (start, end), mask, x)
+            return np.where(at >= 0, x[at] / scale, np.nan) if len(events) else self._nothing()
+        if feature.aggregate in ("max", "min"):
+            sign = 1 if feature.aggregate == "max" else -1
+            most = kernels.running_max(start, np.where(mask, end, start), np.where(mask, sign * x, NULL), rows)
+            return np.where(most == NULL, np.nan, sign * (most / scale))
+        return self._moments(feature, (start, end), mask, x) / scale
+
+    def _moments(self, feature: Feature, run: tuple[I32, I32], mask: np.ndarray, x: I64) -> F64:
+        kernels, rows = self._kernels, len(self.spine)
+        x = np.where(mask, x, 0)
+        total = kernels.running_sum(*run, x, rows)
+        if feature.aggregate == "sum":
+            return np.asarray(total, np.float64)
+        count = kernels.running_sum(*run, mask.astype(np.int64), rows)
+        if feature.aggregate == "mean":
+            return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        squares = kernels.running_sum(*run, x * x, rows)
+        spread = (count * squares - total * total) / np.maximum(count * (count - 1), 1)
+        return np.where(count > 1, np.sqrt(spread), np.nan)
+
+    def _edge(self, last: bool, events: Events, run: tuple[I32, I32], mask: np.ndarray, x: I64) -> I64:
+        """Return per row the position of the latest (or earliest) counting event, -1 for none."""
+        start, end = run[0], np.where(mask, run[1], run[0])
+        stop, rows = self._stops(events), len(self.spine)
+        if last:
+            return self._kernels.latest(start, end, stop, events.t, x, rows)
+        # the earliest is the latest with time running backwards
+        start, end, stop = (np.ascontiguousarray(a[::-1]) for a in (start, end, stop))
+        at = self._kernels.latest(
+            start, end, stop, np.ascontiguousarray(-events.t[::-1]), np.ascontiguousarray(-x[::-1]), rows
+        )
+        return np.where(at >= 0, len(events) - 1 - at, -1)
+
+    def _distinct(self, feature: Feature, events: Events, run: tuple[I32, I32], mask: np.ndarray) -> F64:
+        key = (feature.source, feature.measure)
+        if key not in self._groups:
+            x = events.columns[feature.measure]
+            order = np.lexsort((x, events.subject))
+            changes = (np.diff(x[order]) != 0) | (np.diff(events.subject[order]) != 0)
+            self._groups[key] = order, np.concatenate(([0], np.cumsum(changes)))[: len(order)]
+        order, group = self._groups[key]
+        start, end = run[0], np.where(mask, run[1], run[0])
+        found = self._kernels.distinct(group, start[order], end[order], len(self.spine))
+        return np.asarray(found, np.float64)
+
+    def _function(self, feature: FunctionFeature) -> F64:
+        if not self._mapped(feature.source, ()):
+            return self._nothing()
+        events, zone = self.timeline.stream(feature.source), self.timeline.tables.zone
+        frame = decoded(self.timeline, feature.source)
+        frame.insert(0, "t", pd.to_datetime(events.t, unit="us", utc=True).tz_convert(zone))
+        begins = np.searchsorted(events.subject, np.arange(len(self.spine.ids) + 1))
+        day = self.timeline.clock.day(events.t)
+        out = self._nothing()
+        for row, (subject, cutoff) in enumerate(zip(self.spine.subject, self.spine.cutoffs, strict=True)):
+            own = slice(begins[subject], begins[subject + 1])
+            seen = (events.seen_from[own] < cutoff) & (cutoff <= events.seen_until[own])
+            visible = frame.iloc[own][seen].reset_index(drop=True)
+            visible.insert(1, "days_ago", self.days[row] - day[own][seen])
+            value = feature.function(visible, pd.Timestamp(cutoff, unit="us", tz="UTC").tz_convert(zone))
+            out[row] = np.nan if value is None else float(value)
+        return out
+
+
+def _ratio(numerator: F64, denominator: F64, scale: float) -> F64:
+    positive = denominator > 0
+    return np.where(positive, scale * numerator / np.where(positive, denominator, 1.0), np.nan)
+
+
+def decoded(timeline: Timeline, source: str) -> pd.DataFrame:
+    """Return the columns of a stream as people read them: texts, numbers in their unit, nulls as nulls."""
+    events, measures = timeline.stream(source), STREAMS[source].measures
+    out: dict[str, object] = {}
+    for name, measure in measures.items():
+        values = events.columns.get(name)
+        if values is None:
+            continue
+        if name in events.levels:
+            texts = np.array([*events.levels[name], None], dtype=object)
+            out[name] = pd.array(texts[np.where(values == NULL, len(texts) - 1, values)], dtype="str")
+        else:
+            out[name] = np.where(values == NULL, np.nan, values / SCALES.get(measure.kind, 1))
+    return pd.DataFrame(out, index=range(len(events)))

@@ -1,0 +1,145 @@
+"""All declared features, and their catalogue as a page for people."""
+
+from __future__ import annotations
+
+from crm_ml.errors import UsageError
+from crm_ml.features import attributes, interactions, orders, payments
+from crm_ml.features.spec import AnyFeature, AttributeFeature, Feature, FunctionFeature
+from crm_ml.features.streams import STREAMS
+
+CATALOGUE: tuple[AnyFeature, ...] = (
+    *orders.FEATURES,
+    *payments.FEATURES,
+    *interactions.FEATURES,
+    *attributes.FEATURES,
+)
+"""The features that come with the package, in the order of the feature table."""
+
+INPUTS: tuple[AnyFeature, ...] = (*orders.INPUTS, *payments.INPUTS, *interactions.INPUTS)
+"""Features that only serve as inputs of others: known by id, not part of the feature table."""
+
+_ADDED: list[AnyFeature] = []
+_FAMILIES = {
+    "orders": "Order patterns",
+    "payments": "Payment behaviour",
+    "interactions": "Interaction frequency",
+    "attributes": "Attributes",
+    "calendar": "Calendar",
+    "own": "Own features",
+}
+_PURPOSE = "estimate of the risk that the customer stops buying"
+
+
+def default_features() -> tuple[AnyFeature, ...]:
+    """Return the features of the catalogue and those added in this process."""
+    return (*CATALOGUE, *_ADDED)
+
+
+def add_feature(feature: AnyFeature) -> tuple[AnyFeature, ...]:
+    """Add a feature to the default set of this process (a feature with the same id is replaced) and return that set.
+
+    Raises
+    ------
+    UsageError
+        If the id belongs to the catalogue, or the declaration names an unknown stream or column.
+
+    Examples
+    --------
+    >>> from crm_ml.features import Feature
+    >>> mine = Feature(id="orders_lines_max_90d", source="orders", measure="lines", aggregate="max", window_days=90,
+    ...                unit="count", text_de="meiste Positionen", text_en="most lines in an order")
+    >>> add_feature(mine)[-1].id
+    'orders_lines_max_90d'
+    >>> remove_feature("orders_lines_max_90d")
+    """
+    from crm_ml.features.build import check_feature
+
+    if any(feature.id == known.id for known in (*CATALOGUE, *INPUTS)):
+        raise UsageError(
+            f"feature id {feature.id!r} is taken by the catalogue", remedy="Choose another id for your feature."
+        )
+    check_feature(feature)
+    remove_feature(feature.id)
+    _ADDED.append(feature)
+    return default_features()
+
+
+def remove_feature(id: str) -> None:
+    """Take an added feature out of the default set; nothing happens if it is not there."""
+    _ADDED[:] = [feature for feature in _ADDED if feature.id != id]
+
+
+def sources(feature: AnyFeature) -> tuple[str, ...]:
+    """Return the source columns (``table.column``) a feature is computed from, sorted.
+
+    Examples
+    --------
+    >>> sources(CATALOGUE[0])
+    ('order_lines.customer_id', 'order_lines.net_amount', 'order_lines.order_id', 'order_lines.ordered_at')
+    """
+    if isinstance(feature, AttributeFeature):
+        return (f"{feature.table}.{feature.column}",)
+    known = {other.id: other for other in (*INPUTS, *default_features())}
+    found: set[str] = set()
+    for id in feature.uses:
+        found |= set(sources(known[id]))
+    if isinstance(feature, Feature | FunctionFeature):
+        stream = STREAMS[feature.source]
+        found |= set(stream.needs)
+        if isinstance(feature, Feature):
+            for column in (*feature.where, *([feature.measure] if feature.measure else [])):
+                found |= set(stream.measures[column].needs)
+    return tuple(sorted(found))
+
+
+def catalogue_markdown() -> str:
+    """Return the catalogue of the default features as Markdown, the same text every time.
+
+    Examples
+    --------
+    >>> catalogue_markdown().splitlines()[0]
+    '# Feature catalogue'
+    """
+    features = default_features()
+    lines = [
+        "# Feature catalogue",
+        "",
+        f"{len(features)} features, generated from their declarations. c is the cutoff; a window of w days is "
+        "`[c - w days, c)` in calendar days of the workspace's zone. An event counts only while it is visible at c. "
+        "Where a table or column is not mapped, its features are null; with the table and no event, counts and sums "
+        "are 0 and everything else is null. "
+        "Direction: + higher means more risk expected, - less, 0 no expectation.",
+        "",
+        f"Purpose of all: {_PURPOSE}. PII class `person`: the value may describe a person; for a customer who is a "
+        "natural person (sole trader) every feature is personal data.",
+        "",
+        "## Streams",
+        "",
+        "| stream | what an event is | columns |",
+        "|---|---|---|",
+    ]
+    for stream in STREAMS.values():
+        columns = "; ".join(f"`{name}`: {measure.definition}" for name, measure in stream.measures.items())
+        lines.append(f"| {stream.name} | {stream.definition} | {columns} |")
+    for family, title in _FAMILIES.items():
+        own = [feature for feature in features if feature.family == family]
+        if own:
+            lines += ["", f"## {title}", "", *_HEAD, *(_row(feature) for feature in own)]
+    inputs = [f"| `{feature.id}` | {feature.meaning} |" for feature in INPUTS]
+    lines += ["", "## Inputs of ratios only", "", "| id | definition |", "|---|---|", *inputs]
+    return "\n".join(lines) + "\n"
+
+
+_HEAD = (
+    "| id | deutsch | english | definition | unit | direction | PII | sources |",
+    "|---|---|---|---|---|---|---|---|",
+)
+
+
+def _row(feature: AnyFeature) -> str:
+    sign = {1: "+", -1: "-", 0: "0"}[feature.direction]
+    cells = (
+        f"`{feature.id}`", feature.text_de, feature.text_en, feature.meaning, feature.unit, sign, feature.pii,
+        ", ".join(sources(feature)),
+    )  # fmt: skip
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

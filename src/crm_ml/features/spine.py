@@ -1,0 +1,89 @@
+"""The spine: any rows of (subject, cutoff), sorted so that the kernels can walk them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crm_ml import names as n
+from crm_ml.errors import UsageError
+from crm_ml.features.timeline import I64, cutoff_us
+
+CUTOFF = "cutoff"
+
+
+@dataclass(frozen=True)
+class Spine:
+    """Rows sorted by (subject, cutoff): subject s owns the rows ``row_from[s]`` to ``row_from[s + 1] - 1``.
+
+    `order` gives the position of each sorted row in the frame it came from.
+    """
+
+    ids: pa.Array
+    subject: I64
+    cutoffs: I64
+    row_from: I64
+    order: I64
+
+    def __len__(self) -> int:
+        return len(self.cutoffs)
+
+    def unsorted(self, values: np.ndarray) -> np.ndarray:
+        """Return values of the sorted rows in the order of the original frame."""
+        out = np.empty_like(values)
+        out[self.order] = values
+        return out
+
+
+def with_cutoffs(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
+    """Return the spine with a `cutoff` column, made from `as_of` where it is missing.
+
+    Raises
+    ------
+    UsageError
+        If `customer_id`, or both `cutoff` and `as_of`, are missing or hold nulls, or `cutoff` is not whole numbers.
+    """
+    columns = [n.CUSTOMER_ID, CUTOFF if CUTOFF in frame else n.AS_OF]
+    for column in columns:
+        if column not in frame:
+            raise UsageError(
+                f"a spine needs the columns {n.CUSTOMER_ID} and {CUTOFF} or {n.AS_OF}, found {list(frame.columns)}",
+                remedy="Use make_spine, or add the column.",
+            )
+        if frame[column].isna().any():
+            raise UsageError(
+                f"spine column {column} must not be null, found {int(frame[column].isna().sum())} nulls",
+                remedy="Remove these rows.",
+            )
+    if CUTOFF in frame:
+        if not pd.api.types.is_integer_dtype(frame[CUTOFF]):
+            raise UsageError(
+                f"spine column {CUTOFF} must be UTC microseconds as int64, found {frame[CUTOFF].dtype}",
+                remedy="Use cutoff_us, or give as_of dates instead.",
+            )
+        return frame
+    days = pd.to_datetime(frame[n.AS_OF]).dt.date
+    at = {day: cutoff_us(day, zone) for day in days.unique()}
+    return frame.assign(**{CUTOFF: days.map(at).astype("int64")})
+
+
+def sort_spine(frame: pd.DataFrame) -> Spine:
+    """Return the sorted rows of a spine frame (columns `customer_id`, `cutoff` in microseconds)."""
+    # Arrow texts: numpy's would take the longest id's room for every row, and drop a NUL at the end
+    given = pc.utf8_normalize(pa.array(frame[n.CUSTOMER_ID].map(str), pa.string(), from_pandas=True), "NFC")
+    ids = pc.unique(given).sort()
+    subject = pc.index_in(given, ids).to_numpy().astype(np.int64)
+    cutoffs = frame[CUTOFF].to_numpy(dtype=np.int64)
+    order = np.lexsort((cutoffs, subject))
+    counts = np.bincount(subject, minlength=len(ids))
+    return Spine(
+        ids=ids,
+        subject=subject[order],
+        cutoffs=cutoffs[order],
+        row_from=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+        order=order.astype(np.int64),
+    )

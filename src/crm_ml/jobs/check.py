@@ -1,0 +1,99 @@
+"""Look at all tables of a workspace and say everything that is found, at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crm_ml import names as n
+from crm_ml.errors import DataError, Finding, error_from_findings
+from crm_ml.features import cutoff_us
+from crm_ml.jobs.inputs import as_day, as_workspace, read_inputs
+from crm_ml.jobs.publish import inspect_set
+from crm_ml.jobs.score_table import FILE_NAME
+from crm_ml.jobs.settings import Workspace
+from crm_ml.tables import check_tables
+
+_TIER_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What `check` found.
+
+    Attributes
+    ----------
+    tables : dict
+        Rows of each table that could be read.
+    findings : tuple of Finding
+        Errors first.
+    """
+
+    tables: dict[str, int]
+    findings: tuple[Finding, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The findings, one row each."""
+        columns = ["severity", "table", "column", "code", "count", "message", "remedy", "examples"]
+        return pd.DataFrame([finding.as_dict() for finding in self.findings], columns=columns)
+
+    @property
+    def error(self) -> DataError | None:
+        """The error that commands would raise, if there is a finding of that severity."""
+        return error_from_findings(self.findings, title="The data contract is broken")
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of findings of each severity."""
+        return {s: sum(f.severity == s for f in self.findings) for s in ("error", "warning", "info")}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-ready values."""
+        found = [finding.as_dict() for finding in self.findings]
+        return {"tables": self.tables, "counts": self.counts(), "findings": found}
+
+
+def check(workspace: Workspace | str | Path, *, as_of: dt.date | str | None = None) -> CheckResult:
+    """Read and check all mapped tables; never stops at the first finding and raises for none of them.
+
+    Parameters
+    ----------
+    workspace : Workspace, str or Path
+    as_of : date or ISO text, optional
+        Rows dated later than the start of this day are counted and said.
+
+    Returns
+    -------
+    CheckResult
+    """
+    workspace = as_workspace(workspace)
+    tables = read_inputs(workspace, strict=False)
+    now = None if as_of is None else cutoff_us(as_day(as_of), tables.zone)
+    findings = list(dict.fromkeys([*tables.findings, *check_tables(tables, now=now), *_tier_shares(workspace)]))
+    order = {"error": 0, "warning": 1, "info": 2}
+    findings.sort(key=lambda f: (order[f.severity], f.table, f.column, f.code, f.message))
+    return CheckResult({name: frame.num_rows for name, frame in sorted(tables.frames.items())}, tuple(findings))
+
+
+def _tier_shares(workspace: Workspace) -> list[Finding]:
+    """Warn where the newest published scores put too many customers into one of the upper tiers."""
+    import pyarrow.parquet as pq
+
+    sets = sorted(workspace.published.glob("*/scores"))
+    if not sets or not inspect_set(sets[-1]).intact:
+        return []
+    tiers = pq.read_table(sets[-1] / FILE_NAME, columns=["risk_tier"])["risk_tier"].to_pylist()
+    findings = []
+    for tier in ("high", "medium"):
+        share = tiers.count(tier) / len(tiers) if tiers else 0.0
+        if share > _TIER_SHARE:
+            message = f"{share:.0%} of the customers scored for {sets[-1].parent.name} are in the tier {tier}"
+            remedy = "Look at the calibration, or choose other tiers in the policy."
+            findings.append(
+                Finding("warning", "crowded_tier", message, remedy, n.CUSTOMERS, "risk_tier", tiers.count(tier))
+            )
+    return findings

@@ -1,0 +1,105 @@
+"""What all jobs on customers begin with: the kind of model, the day, and the tables of the workspace."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from pathlib import Path
+
+from crm_ml import names as n
+from crm_ml.errors import DataError, Failure, UsageError, did_you_mean
+from crm_ml.jobs.settings import Workspace, open_workspace
+from crm_ml.tables import Tables, read_tables
+
+CHURN, LEADS = "churn", "leads"
+KINDS = (CHURN, LEADS)
+CHURN_TABLES = (
+    n.ORDER_LINES,
+    n.CUSTOMERS,
+    n.ACCOUNT_MANAGERS,
+    n.PRODUCTS,
+    n.INVOICES,
+    n.PAYMENTS,
+    n.INTERACTIONS,
+    n.SURVEYS,
+    n.CONTRACTS,
+    n.RATES,
+)
+_YEARS = (1971, 2099)
+
+
+def as_workspace(workspace: Workspace | str | Path) -> Workspace:
+    """Return the workspace itself, or open the folder that is named."""
+    return workspace if isinstance(workspace, Workspace) else open_workspace(workspace)
+
+
+def as_day(value: dt.date | str) -> dt.date:
+    """Return a business date from a date or ISO text.
+
+    Examples
+    --------
+    >>> as_day("2025-06-02")
+    datetime.date(2025, 6, 2)
+    >>> as_day("02.06.2025")
+    Traceback (most recent call last):
+        ...
+    crm_ml.errors.UsageError: as_of must be a date like 2025-06-02; found '02.06.2025'
+    """
+    try:
+        # a time stamp is not a business date, though Python calls it a date
+        if isinstance(value, dt.datetime):
+            raise ValueError
+        day = value if isinstance(value, dt.date) else dt.datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007
+    except (ValueError, TypeError):
+        raise UsageError(f"as_of must be a date like 2025-06-02; found {str(value)[:40]!r}") from None
+    if not _YEARS[0] <= day.year <= _YEARS[1]:
+        raise UsageError(f"as_of must lie between {_YEARS[0]} and {_YEARS[1]}; found {day}")
+    return day
+
+
+def require_churn(workspace: Workspace, kind: str) -> None:
+    """Raise unless the kind of model is churn and what it needs is mapped.
+
+    Raises
+    ------
+    UsageError
+        For a kind that does not exist.
+    DataError
+        If the table that the kind needs is not mapped.
+    Failure
+        For leads, which this version does not score.
+    """
+    if kind not in KINDS:
+        raise UsageError(f'There is no model "{kind}".{did_you_mean(kind, KINDS)}', remedy="Use churn or leads.")
+    needed = n.LEADS if kind == LEADS else n.ORDER_LINES
+    if needed not in workspace.settings.tables:
+        raise DataError(
+            f"The table {needed} is needed for {kind} and is not mapped",
+            remedy=f"Map it under `tables:` in {workspace.root / 'crm.yaml'}.",
+            code="table_not_mapped",
+        )
+    if kind == LEADS:
+        raise Failure("Lead scoring is not in this version", remedy="Use churn.", code="not_in_this_version")
+
+
+def read_inputs(workspace: Workspace, *, only: Collection[str] | None = None, strict: bool = True) -> Tables:
+    """Read the mapped tables of a workspace (of these names only, if given)."""
+    settings = workspace.settings
+    wanted = None if only is None else [name for name in settings.tables if name in only]
+    return read_tables(
+        settings.tables,
+        root=workspace.root,
+        zone=settings.timezone,
+        currency=settings.currency,
+        only=wanted,
+        strict=strict,
+    )
+
+
+def nothing_visible(day: dt.date) -> DataError:
+    """Return the refusal of a day before all data."""
+    return DataError(
+        f"order_lines: nothing is visible as of {day}: no order was made and known before that day",
+        remedy="Choose a later --as-of, or check that the time column and its format are mapped rightly.",
+        code="nothing_visible",
+    )

@@ -1,0 +1,144 @@
+"""The table of scores: its columns, how it is computed from the visible data, and how it becomes a file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from crm_ml import names as n
+from crm_ml.actions import priority, risk_tiers, value_at_stake
+from crm_ml.errors import Failure
+from crm_ml.features import build_features, make_spine
+from crm_ml.models import Model
+from crm_ml.tables import Tables
+
+FILE_NAME = "churn_scores.parquet"
+SCHEMA_VERSION = 1
+"""Raised whenever the same inputs give other scores or columns than before."""
+
+NOTE_RULE = "model_is_rule"
+NOTE_RHYTHM = "rhythm_longer_than_horizon"
+NOTE_SHORT = "history_short"
+_FEW_ORDER_DAYS = 3
+_VALUE_FEATURES = (n.NET_REVENUE_365D, n.COST_365D, n.ORDER_GAP_DAYS_MEAN, n.ORDER_DAYS_COUNT)
+
+REASON = pa.struct(
+    [
+        ("group", pa.string()),
+        ("feature", pa.string()),
+        ("value", pa.float64()),
+        ("contribution", pa.float64()),
+        ("text_de", pa.string()),
+        ("text_en", pa.string()),
+    ]
+)
+SCHEMA = pa.schema(
+    [
+        (n.AS_OF, pa.date32()),
+        (n.CUSTOMER_ID, pa.string()),
+        ("account_manager_id", pa.string()),
+        ("p_churn", pa.float64()),
+        ("risk_tier", pa.string()),
+        ("value_at_stake", pa.float64()),
+        ("priority", pa.float64()),
+        ("reasons", pa.list_(REASON)),
+        ("notes", pa.list_(pa.string())),
+        ("model_kind", pa.string()),
+        ("model_version", pa.string()),
+        ("model_sha256", pa.string()),
+    ]
+)
+"""Columns of ``churn_scores.parquet``."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What a table of scores is computed with."""
+
+    as_of: dt.date
+    active_days: int
+    horizon_days: int
+    margin_rate: float
+    model: Model
+    model_kind: str
+    model_version: str
+    model_sha256: str
+
+
+def scores_table(tables: Tables, seen: Tables, how: Scoring) -> pa.Table:
+    """Return one row per eligible customer, highest priority first.
+
+    Parameters
+    ----------
+    tables : Tables
+        All that was read.
+    seen : Tables
+        What of it is visible at the start of the day.
+    how : Scoring
+    """
+    spine = make_spine(tables, [how.as_of], active_days=how.active_days)
+    if len(spine) == 0:
+        return SCHEMA.empty_table()
+    frame = build_features(tables, spine)
+    missing = [name for name in (*how.model.features, *_VALUE_FEATURES) if name not in frame.columns]
+    if missing:
+        raise Failure(
+            f"The model needs features that are not declared here: {', '.join(missing[:5])}",
+            remedy="Declare them with add_feature before scoring, as was done before training.",
+            code="feature_not_declared",
+        )
+    p = np.clip(np.asarray(how.model.predict_proba(frame), dtype=np.float64), 0.0, 1.0)
+    cost = frame[n.COST_365D] if "cost_amount" in tables.mapped.get(n.ORDER_LINES, frozenset()) else None
+    value = value_at_stake(frame[n.NET_REVENUE_365D], cost=cost, margin_rate=how.margin_rate)
+    rows = len(frame)
+    columns: dict[str, Any] = {
+        n.AS_OF: pa.array([how.as_of] * rows, pa.date32()),
+        n.CUSTOMER_ID: pa.array(frame[n.CUSTOMER_ID].to_numpy(dtype=object), pa.string()),
+        "account_manager_id": _account_managers(seen, frame[n.CUSTOMER_ID]),
+        "p_churn": pa.array(p),
+        "risk_tier": pa.array(risk_tiers(p)),
+        "value_at_stake": pa.array(value),
+        "priority": pa.array(priority(p, value)),
+        "reasons": pa.array([[]] * rows, pa.list_(REASON)),
+        "notes": pa.array(_notes(frame, how), pa.list_(pa.string())),
+        "model_kind": pa.array([how.model_kind] * rows),
+        "model_version": pa.array([how.model_version] * rows),
+        "model_sha256": pa.array([how.model_sha256] * rows),
+    }
+    table = pa.Table.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    return table.sort_by([("priority", "descending"), (n.CUSTOMER_ID, "ascending")])
+
+
+def write_scores(table: pa.Table, path: Path) -> int:
+    """Write the table so that the same rows always give the same bytes; return their number."""
+    pq.write_table(
+        table, path, compression="zstd", compression_level=3, version="2.6", row_group_size=65_536, use_dictionary=True
+    )
+    return int(table.num_rows)
+
+
+def _account_managers(seen: Tables, customer_ids: pd.Series) -> pa.Array:
+    customers = seen.frames.get(n.CUSTOMERS)
+    ids = pa.array(customer_ids.to_numpy(dtype=object), pa.string())
+    if customers is None:
+        return pa.nulls(len(ids), pa.string())
+    at = pc.index_in(ids, value_set=customers[n.CUSTOMER_ID].combine_chunks())
+    return customers["account_manager_id"].combine_chunks().take(at)
+
+
+def _notes(frame: pd.DataFrame, how: Scoring) -> list[list[str]]:
+    every = [NOTE_RULE] if how.model_kind == "rule" else []
+    slow = frame[n.ORDER_GAP_DAYS_MEAN].to_numpy(np.float64) > how.horizon_days
+    short = ~(frame[n.ORDER_DAYS_COUNT].to_numpy(np.float64) >= _FEW_ORDER_DAYS)
+    return [
+        [*every, *([NOTE_RHYTHM] if own_slow else []), *([NOTE_SHORT] if own_short else [])]
+        for own_slow, own_short in zip(slow.tolist(), short.tolist(), strict=True)
+    ]

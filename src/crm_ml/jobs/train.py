@@ -1,0 +1,295 @@
+"""Train a churn model as of a day, write all of it down in MLflow, and decide whether it serves."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow.compute as pc
+
+import crm_ml
+from crm_ml import names as n
+from crm_ml.errors import DamagedArtefact, Finding, HeldBack
+from crm_ml.faults import crash_point
+from crm_ml.features import build_features, churn_labels, cutoff_us, data_hash, make_spine, visible
+from crm_ml.features.timeline import date_of, zone_clock
+from crm_ml.jobs import tracking
+from crm_ml.jobs.bundles import store_bundle
+from crm_ml.jobs.files import disk_errors, remove_leftovers, temporary_folder
+from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
+from crm_ml.jobs.lock import locked
+from crm_ml.jobs.model_card import model_card
+from crm_ml.jobs.score_table import SCHEMA_VERSION
+from crm_ml.jobs.settings import Workspace
+from crm_ml.jobs.training_record import reliability_picture, training_record
+from crm_ml.models import Dataset, Training, make_dataset, snapshots_for, train_churn, write_bundle
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from crm_ml.tables import Tables
+
+REFUSED = "refused"
+_PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training came to.
+
+    Attributes
+    ----------
+    model : str
+        ``churn``.
+    version, run_id : str
+        In MLflow; empty after a dry run.
+    verdict : {"champion", "challenger", "refused"}
+        Champion serves from now on; challenger was found good but an equally new or newer one serves; refused beats no rule.
+    training : Training
+        All that was measured.
+    findings : tuple of Finding
+    serves : bool
+        Whether its bundle is what `score` uses now (a refused one only where nothing else serves).
+    """
+
+    model: str
+    version: str
+    run_id: str
+    verdict: str
+    training: Training
+    facts: Mapping[str, str]
+    findings: tuple[Finding, ...] = ()
+    serves: bool = False
+
+    @property
+    def model_kind(self) -> str:
+        """``lightgbm``, ``logistic``, ``average`` or ``rule``."""
+        return self.training.model_kind
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The measures with their 95 % intervals, one row each."""
+        rows = [{"measure": name, **value.as_dict()} for name, value in self.training.metrics.items()]
+        return pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
+
+    @property
+    def error(self) -> HeldBack | None:
+        """Why it was refused, if it was."""
+        if self.verdict != REFUSED:
+            return None
+        told = [finding for finding in self.training.findings if finding.code == REFUSED]
+        message = told[0].message if told else "No candidate beats the best rule"
+        after = (
+            "The calibrated rule serves, and every output says so." if self.serves else "What served before still does."
+        )
+        return HeldBack(message, remedy=after, findings=self.findings, code=REFUSED)
+
+    def plot(self) -> Figure:
+        """Return the reliability curve of the evaluation."""
+        return reliability_picture(self.training)
+
+    def card(self) -> str:
+        """Return the model card as Markdown."""
+        return model_card(self.training, self.facts)
+
+    def write_model_card(self, path: str | Path) -> None:
+        """Write the model card, e.g. to ``models/churn.md``."""
+        Path(path).write_text(self.card(), encoding="utf-8")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-ready values."""
+        return {
+            "model": self.model,
+            "as_of": self.facts["as_of"],
+            "version": self.version,
+            "run_id": self.run_id,
+            **self.training.summary(),
+            "verdict": self.verdict,
+            "serves": self.serves,
+            "sha256": self.facts["sha256"],
+            "data_hash": self.facts["data_hash"],
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+def train(
+    workspace: Workspace | str | Path,
+    kind: str = CHURN,
+    *,
+    as_of: dt.date | str,
+    dry_run: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> TrainResult:
+    """Train, evaluate and register a churn model with what was known at the start of a day.
+
+    Parameters
+    ----------
+    workspace : Workspace, str or Path
+    kind : {"churn"}
+    as_of : date or ISO text
+        Nothing that happened or became known on that day or later is used.
+    dry_run : bool
+        Train and measure, but write nothing.
+    progress : callable, optional
+        Gets one line per step.
+
+    Returns
+    -------
+    TrainResult
+        Also when no candidate beats the rules: then `verdict` is ``refused``.
+
+    Raises
+    ------
+    DataError
+        The data contract is broken, or nothing is visible at `as_of`.
+    HeldBack
+        There is too little to learn from; the message says what is missing.
+    Locked
+        Another training runs in this workspace.
+    Failure
+        The store of models cannot be reached or written.
+    """
+    workspace, day = as_workspace(workspace), as_day(as_of)
+    require_churn(workspace, kind)
+    say = progress or (lambda _line: None)
+    with nullcontext() if dry_run else locked(workspace.tracking_folder, f"train {kind} as of {day}"):
+        say("reading tables")
+        tables = read_inputs(workspace, only=CHURN_TABLES)
+        crash_point("train.tables_read")
+        say("building snapshots, features and labels")
+        dataset, first = churn_dataset(workspace, tables, day)
+        crash_point("train.dataset_built")
+        training = _fit(workspace, dataset, day, first, say)
+        crash_point("train.fitted")
+        facts = {
+            "as_of": day.isoformat(),
+            "data_hash": data_hash(tables, cutoff_us(day, tables.zone)),
+            "config_hash": workspace.config_hash,
+            "schema_version": str(SCHEMA_VERSION),
+            "crm_ml": crm_ml.__version__,
+            **{name.replace("-", "_"): version(name) for name in _PACKAGES},
+        }
+        findings = (*tables.findings, *training.findings)
+        with _bundle_folder(workspace, dry_run) as folder:
+            meta = {**facts, **training.summary()}
+            facts["sha256"] = write_bundle(training.model, folder, meta)
+            crash_point("train.bundle_written")
+            if dry_run:
+                return TrainResult(kind, "", "", training.verdict, training, facts, findings)
+            say("writing the run to MLflow")
+            return _keep(workspace, training, dataset, folder, facts, findings)
+
+
+def churn_dataset(workspace: Workspace, tables: Tables, day: dt.date) -> tuple[Dataset, dt.date]:
+    """Return features and labels at all mature snapshots for training as of a day, and the day of the first order."""
+    churn, zone = workspace.settings.churn, tables.zone
+    cutoff = cutoff_us(day, zone)
+    orders = visible(tables, cutoff).frames[n.ORDER_LINES]
+    if orders.num_rows == 0:
+        raise nothing_visible(day)
+    first = _local_day(pc.min(orders["ordered_at"]).cast("int64").as_py(), zone)
+    days = snapshots_for(
+        day,
+        churn.gap_days,
+        churn.horizon_days,
+        churn.snapshots.every_days,
+        churn.snapshots.history_days,
+        churn.snapshots.min_history_days,
+        first,
+    )
+    spine = make_spine(tables, days, active_days=churn.active_days)
+    labels = churn_labels(tables, spine, gap_days=churn.gap_days, horizon_days=churn.horizon_days, known_until=cutoff)
+    frame = build_features(tables, spine)
+    return make_dataset(frame, labels, gap_days=churn.gap_days, horizon_days=churn.horizon_days), first
+
+
+def _local_day(instant: int, zone: str) -> dt.date:
+    import numpy as np
+
+    return date_of(int(zone_clock(zone).day(np.array([instant], np.int64))[0]))
+
+
+def _fit(workspace: Workspace, dataset: Dataset, day: dt.date, first: dt.date, say: Callable[[str], None]) -> Training:
+    churn = workspace.settings.churn
+    return train_churn(
+        dataset,
+        train_as_of=day,
+        gap_days=churn.gap_days,
+        horizon_days=churn.horizon_days,
+        every_days=churn.snapshots.every_days,
+        first_event=first,
+        progress=lambda what, share: say(f"training {share:4.0%}: {what}"),
+    )
+
+
+@contextmanager
+def _bundle_folder(workspace: Workspace, dry_run: bool) -> Iterator[Path]:
+    if dry_run:
+        with TemporaryDirectory(prefix="crm-ml-") as name:
+            yield Path(name)
+        return
+    remove_leftovers(workspace.tracking_folder)
+    with temporary_folder(workspace.tracking_folder) as folder:
+        yield folder
+
+
+def _keep(
+    workspace: Workspace,
+    training: Training,
+    dataset: Dataset,
+    folder: Path,
+    facts: Mapping[str, str],
+    findings: tuple[Finding, ...],
+) -> TrainResult:
+    """Log, register and, where the rules allow it, let the new version serve."""
+    evaluated = dataset.frame[dataset.frame[n.AS_OF].isin(training.evaluated_on)]
+    record = training_record(training, evaluated, bundle=folder, facts=facts)
+    run_id = tracking.log_training(workspace, record, experiment=CHURN)
+    store = tracking.bundle_store(workspace)
+    with disk_errors(store):
+        store_bundle(store, folder, facts["sha256"], building=workspace.tracking_folder)
+    crash_point("train.bundle_stored")
+    seen = tracking.alias_version(workspace, CHURN, tracking.CHAMPION)
+    verdict, alias = decide(training.verdict, dt.date.fromisoformat(facts["as_of"]), _serving_day(workspace))
+    tags = {**facts, "verdict": verdict, "model_kind": training.model_kind}
+    number = tracking.register(workspace, CHURN, run_id, tags=tags)
+    crash_point("train.registered")
+    if alias:
+        expected = seen if alias == tracking.CHAMPION else tracking.alias_version(workspace, CHURN, alias)
+        tracking.move_alias(workspace, CHURN, alias, number, expected=expected)
+    crash_point("train.decided")
+    return TrainResult(CHURN, number, run_id, verdict, training, facts, findings, alias == tracking.CHAMPION)
+
+
+def _serving_day(workspace: Workspace) -> dt.date | None:
+    try:
+        before = tracking.serving(workspace, CHURN)
+    except DamagedArtefact:
+        return None  # what cannot be loaded does not serve; training again is the way out
+    return before and before.as_of
+
+
+def decide(verdict: str, as_of: dt.date, serving_as_of: dt.date | None) -> tuple[str, str]:
+    """Return the verdict of a new version and the alias it gets (empty: none).
+
+    Examples
+    --------
+    >>> day = dt.date(2025, 6, 2)
+    >>> decide("champion", day, None), decide("champion", day, day)
+    (('champion', 'champion'), ('champion', 'champion'))
+    >>> decide("champion", day, dt.date(2025, 6, 3)), decide("refused", day, day), decide("refused", day, None)
+    (('challenger', 'challenger'), ('refused', ''), ('refused', 'champion'))
+    """
+    if verdict == REFUSED:
+        # the calibrated rule is better than no list at all, but never replaces a model that passed
+        return REFUSED, "" if serving_as_of else tracking.CHAMPION
+    if serving_as_of is None or serving_as_of <= as_of:
+        return tracking.CHAMPION, tracking.CHAMPION
+    return tracking.CHALLENGER, tracking.CHALLENGER

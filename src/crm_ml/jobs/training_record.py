@@ -1,0 +1,109 @@
+"""What one training leaves in MLflow: parameters, metrics, tables and pictures, without a single customer's name or id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crm_ml import names as n
+from crm_ml.jobs.model_card import model_card
+from crm_ml.jobs.tracking import RunRecord, as_json
+from crm_ml.models import Contributions, Training
+from crm_ml.models.evaluation.metrics import gain_table, reliability_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_PICTURE_ROWS = 2_000
+
+
+def training_record(training: Training, features: pd.DataFrame, *, bundle: Path, facts: Mapping[str, str]) -> RunRecord:
+    """Return the run of a training.
+
+    Parameters
+    ----------
+    training : Training
+    features : DataFrame
+        Features of the evaluation rows, for the pictures of contributions.
+    bundle : Path
+        Folder with the bundle's files.
+    facts : mapping
+        Tags: as_of, data_hash, sha256, ...
+    """
+    metrics: dict[str, float] = {}
+    for name, value in training.metrics.items():
+        metrics |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+    for name, value in training.differences.items():
+        stem = f"auc_minus_{name}"
+        metrics |= {stem: value.value, f"{stem}_low": value.low, f"{stem}_high": value.high}
+    metrics |= {f"auc_{name}": value for name, value in training.baselines.items()}
+    metrics |= {"train_rows": float(training.train_rows), "train_events": float(training.train_events)}
+    evaluation = training.evaluation
+    y, p = evaluation["y"].to_numpy(bool), evaluation["p"].to_numpy(np.float64)
+    sample = _sample(features)
+    contributions = training.model.contributions(sample)
+    importance = contributions.importance()
+    texts = {
+        "model_card.md": model_card(training, facts),
+        "summary.json": as_json(training.summary()),
+        "tables/snapshots.csv": _snapshots(training).to_csv(index=False, lineterminator="\n"),
+        "tables/candidates.csv": training.candidates.to_csv(index=False, lineterminator="\n"),
+        "tables/importance.csv": importance.to_csv(index=False, lineterminator="\n"),
+        "tables/importance.json": as_json(
+            {"columns": list(importance.columns), "data": importance.to_numpy().tolist()}
+        ),
+        "tables/reliability.json": as_json(reliability_table(y, p)),
+        "tables/gain.json": as_json(gain_table(y, p)),
+        "tables/predictions.csv": evaluation[[n.AS_OF, "y", "p"]]
+        .sort_values([n.AS_OF, "p", "y"])
+        .to_csv(index=False, lineterminator="\n", float_format="%.6f"),
+    }
+    return RunRecord(
+        name=f"churn {facts['as_of']}",
+        params=training.parameters,
+        metrics={name: value for name, value in metrics.items() if np.isfinite(value)},
+        tags={**facts, "verdict": training.verdict, "model_kind": training.model_kind},
+        texts=texts,
+        figures=_pictures(training, contributions, sample),
+        bundle=bundle,
+    )
+
+
+def _sample(features: pd.DataFrame) -> pd.DataFrame:
+    """Return evenly spaced rows: a picture of more of them shows nothing more."""
+    step = max(1, -(-len(features) // _PICTURE_ROWS))
+    return features.iloc[::step].reset_index(drop=True)
+
+
+def _snapshots(training: Training) -> pd.DataFrame:
+    days = pd.Series(training.snapshots, name=n.AS_OF)
+    return pd.DataFrame({n.AS_OF: days, "evaluated_on": days.isin(training.evaluated_on)})
+
+
+def _pictures(training: Training, contributions: Contributions, sample: pd.DataFrame) -> dict[str, Figure]:
+    from crm_ml.models.explain.pictures import bar_figure, beeswarm_figure, gain_figure
+
+    evaluation = training.evaluation
+    y = evaluation["y"].to_numpy(bool)
+    curves = {training.model_kind: gain_table(y, evaluation["p"].to_numpy(np.float64))}
+    for name in training.baselines:
+        if f"margin_{name}" in evaluation.columns:
+            curves.setdefault(name, gain_table(y, evaluation[f"margin_{name}"].to_numpy(np.float64)))
+    return {
+        "pictures/reliability.png": reliability_picture(training),
+        "pictures/gain.png": gain_figure(curves, title="Gain on the evaluation snapshots"),
+        "pictures/shap_beeswarm.png": beeswarm_figure(contributions, sample),
+        "pictures/shap_bar.png": bar_figure(contributions),
+    }
+
+
+def reliability_picture(training: Training) -> Figure:
+    """Return the reliability curve of the evaluation."""
+    from crm_ml.models.explain.pictures import reliability_figure
+
+    y, p = training.evaluation["y"].to_numpy(bool), training.evaluation["p"].to_numpy(np.float64)
+    return reliability_figure(reliability_table(y, p), title="Reliability on the evaluation snapshots")

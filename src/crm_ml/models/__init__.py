@@ -1,0 +1,32 @@
+"""Floor 3: what will happen, and why? From a table of features to a judged, calibrated, stored model."""
+
+from __future__ import annotations
+
+from crm_ml.models.bundle import load_bundle, read_meta, trial_load, write_bundle
+from crm_ml.models.calibration import Calibration
+from crm_ml.models.columns import Column, ColumnContract
+from crm_ml.models.dataset import Dataset, is_mature, make_dataset, snapshots_for
+from crm_ml.models.evaluation.intervals import Interval
+from crm_ml.models.explain.contributions import Contributions
+from crm_ml.models.model import Label, Model
+from crm_ml.models.train import Training, train_churn
+
+__all__ = [
+    "Calibration",
+    "Column",
+    "ColumnContract",
+    "Contributions",
+    "Dataset",
+    "Interval",
+    "Label",
+    "Model",
+    "Training",
+    "is_mature",
+    "load_bundle",
+    "make_dataset",
+    "read_meta",
+    "snapshots_for",
+    "train_churn",
+    "trial_load",
+    "write_bundle",
+]

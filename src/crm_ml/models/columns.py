@@ -1,0 +1,188 @@
+"""The fixed column contract: features by name, categories as codes, whatever is unknown as missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crm_ml.errors import DataError, Finding, did_you_mean
+
+FloatArray = NDArray[np.float64]
+Encoded = Mapping[str, FloatArray]
+Kind = Literal["number", "category"]
+
+MIN_CUSTOMERS_PER_LEVEL = 5
+MAX_LEVELS = 200
+_NAME = re.compile(r"[A-Za-z0-9_.\-]+")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One feature: its id, whether it is a number or a category, and the category levels known from training."""
+
+    id: str
+    kind: Kind
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ColumnContract:
+    """The ordered features a model was fitted on.
+
+    Examples
+    --------
+    >>> contract = ColumnContract((Column("x", "number"), Column("country", "category", ("AT", "DE"))))
+    >>> frame = pd.DataFrame({"country": ["DE", "FR", None], "other": 1, "x": [1.0, float("nan"), 3.0]})
+    >>> {name: values.tolist() for name, values in contract.encode(frame).items()}
+    {'x': [1.0, nan, 3.0], 'country': [1.0, nan, nan]}
+    """
+
+    columns: tuple[Column, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Feature ids in order."""
+        return tuple(column.id for column in self.columns)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Ids of the category features."""
+        return tuple(column.id for column in self.columns if column.kind == "category")
+
+    def only(self, ids: Iterable[str]) -> ColumnContract:
+        """Return the contract of the named features, in this contract's order."""
+        wanted = set(ids)
+        return ColumnContract(tuple(column for column in self.columns if column.id in wanted))
+
+    def encode(self, frame: pd.DataFrame) -> dict[str, FloatArray]:
+        """Return each feature as float64 by name; missing, infinite and unknown values are NaN.
+
+        Raises
+        ------
+        DataError
+            If a feature is missing, stands there twice, or holds text where numbers are expected.
+        """
+        missing = [name for name in self.ids if name not in frame.columns]
+        if missing:
+            hint = did_you_mean(missing[0], map(str, frame.columns))
+            shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+            raise DataError(
+                f"The model needs {len(self.ids)} features; missing: {shown}.{hint}",
+                remedy="Build the features with the catalogue the model was trained with, or train again",
+                code="missing_feature",
+            )
+        return {column.id: _encode(frame[column.id], column) for column in self.columns}
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return plain JSON-ready values."""
+        return [
+            {"id": c.id, "kind": c.kind, "dtype": "float64" if c.kind == "number" else "str", "levels": list(c.levels)}
+            for c in self.columns
+        ]
+
+
+def _encode(values: Any, column: Column) -> FloatArray:
+    if isinstance(values, pd.DataFrame):
+        raise DataError(
+            f"Each feature must stand once; {column.id} stands {values.shape[1]} times",
+            remedy="Remove the repeated columns.",
+            code="duplicate_column",
+        )
+    if column.kind == "category":
+        codes = pd.Index(list(column.levels), dtype=object).get_indexer(pd.Index(values.astype(object)))
+        return np.where(codes < 0, np.nan, codes).astype(np.float64)
+    try:
+        numbers = np.array(
+            pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64, order="C"
+        )
+    except (TypeError, ValueError) as error:
+        examples = [v for v in values.dropna().unique() if isinstance(v, str)][:5]
+        raise DataError(
+            f"Feature {column.id} must hold numbers; found {', '.join(map(repr, examples)) or values.dtype}",
+            remedy="Give it as float64, or train again if it has become a category.",
+            code="not_a_number",
+        ) from error
+    numbers[~np.isfinite(numbers)] = np.nan
+    return numbers
+
+
+def _is_text(values: pd.Series[Any]) -> bool:
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return False
+    present = values.dropna()
+    return len(present) > 0 and all(isinstance(v, str) for v in present.unique())
+
+
+def _levels(values: pd.Series[Any], customers: pd.Series[Any]) -> tuple[str, ...]:
+    pairs = pd.DataFrame({"level": values.astype(object).to_numpy(), "customer": customers.astype(str).to_numpy()})
+    counts = pairs.dropna().drop_duplicates().groupby("level").size()
+    counts = counts[counts >= MIN_CUSTOMERS_PER_LEVEL].sort_index().sort_values(ascending=False, kind="stable")
+    return tuple(sorted(str(level) for level in counts.index[:MAX_LEVELS]))
+
+
+def learn_columns(
+    frame: pd.DataFrame, features: Sequence[str], customers: pd.Series[Any]
+) -> tuple[ColumnContract, list[Finding]]:
+    """Return the contract of the usable features, and findings that name those dropped.
+
+    A feature without any value or with a single value is dropped. Category levels held by fewer than five customers are
+    not stored: they cannot be learnt from, and a model file must not name single persons.
+
+    Raises
+    ------
+    DataError
+        If a feature's name could not be stored safely.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"x": [1.0, 2.0], "empty": [None, None], "same": [3.0, 3.0]})
+    >>> contract, findings = learn_columns(frame, ["x", "empty", "same"], pd.Series(["a", "b"]))
+    >>> contract.ids, [(f.code, f.count, f.examples) for f in findings]
+    (('x',), [('empty_features', 1, ('empty',)), ('constant_features', 1, ('same',))])
+    """
+    unsafe = [name for name in features if not _NAME.fullmatch(name)]
+    if unsafe:
+        raise DataError(
+            f"Feature ids must be made of ASCII letters, digits and _ . -; found {', '.join(map(repr, unsafe[:5]))}",
+            remedy="Rename these features.",
+            code="bad_feature_name",
+        )
+    columns: list[Column] = []
+    empty: list[str] = []
+    constant: list[str] = []
+    for name in features:
+        values = frame[name]
+        if _is_text(values):
+            column = Column(name, "category", _levels(values, customers))
+        else:
+            column = Column(name, "number")
+        codes = _encode(values, column)
+        present = codes[~np.isnan(codes)]
+        if present.size == 0:
+            empty.append(name)
+        elif present.size == codes.size and present.min() == present.max():
+            constant.append(name)
+        else:
+            columns.append(column)
+    findings = [
+        Finding(
+            "info",
+            code,
+            f"{len(names)} features {what} in the training rows and were left out",
+            "Map the tables they come from if you want them.",
+            count=len(names),
+            examples=names,
+        )
+        for code, what, names in (
+            ("empty_features", "have no value", empty),
+            ("constant_features", "have one value only", constant),
+        )
+        if names
+    ]
+    return ColumnContract(tuple(columns)), findings

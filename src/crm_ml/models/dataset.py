@@ -1,0 +1,287 @@
+"""Which snapshots train, which evaluate, and in what order rows stand: time order is decided here and nowhere else."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crm_ml.errors import DataError, HeldBack
+from crm_ml.names import AS_OF, CUSTOMER_ID
+
+BoolArray = NDArray[np.bool_]
+DayArray = NDArray[np.datetime64]
+_NOT_FEATURES = (CUSTOMER_ID, AS_OF, "cutoff")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows (customer, snapshot) with features and what then happened; made by `make_dataset`.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        ``customer_id``, ``as_of`` and the feature columns, sorted by (as_of, customer_id).
+    y : numpy.ndarray of bool
+        True where the customer churned in the label window.
+    features : tuple of str
+        Names of the feature columns.
+    label_end : numpy.ndarray of datetime64[D]
+        First day after each row's label window; a row is mature at T iff ``label_end <= T``.
+    """
+
+    frame: pd.DataFrame
+    y: BoolArray
+    features: tuple[str, ...]
+    label_end: DayArray
+
+    @property
+    def days(self) -> DayArray:
+        """Snapshot day of each row."""
+        return _days(self.frame[AS_OF])
+
+    @property
+    def snapshots(self) -> list[dt.date]:
+        """Distinct snapshot days, newest first."""
+        return [day.astype(object) for day in np.unique(self.days)[::-1]]
+
+    def take(self, rows: BoolArray) -> Dataset:
+        """Return the data set of the chosen rows, in the same order."""
+        return Dataset(self.frame[rows].reset_index(drop=True), self.y[rows], self.features, self.label_end[rows])
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def _days(values: Any) -> DayArray:
+    return pd.to_datetime(pd.Series(values)).to_numpy("datetime64[D]")
+
+
+def make_dataset(
+    frame: pd.DataFrame,
+    y: Sequence[bool] | NDArray[Any],
+    *,
+    gap_days: int,
+    horizon_days: int,
+    features: Sequence[str] | None = None,
+) -> Dataset:
+    """Return the rows sorted by (as_of, customer_id), so that their order can never matter.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row per customer and snapshot: ``customer_id``, ``as_of`` (a date) and the feature columns.
+    y : sequence of bool
+        What happened in ``[as_of + gap_days, as_of + gap_days + horizon_days)``.
+    gap_days, horizon_days : int
+        The label window, which tells when a row is mature.
+    features : sequence of str, optional
+        Default: every column but ``customer_id``, ``as_of`` and ``cutoff``.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, a label is not yes or no, or a (customer, snapshot) stands there twice.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> frame = pd.DataFrame({"customer_id": ["b", "a"], "as_of": [dt.date(2026, 1, 1)] * 2, "x": [2.0, 1.0]})
+    >>> data = make_dataset(frame, [True, False], gap_days=0, horizon_days=90)
+    >>> data.frame.customer_id.tolist(), data.y.tolist(), str(data.label_end[0])
+    (['a', 'b'], [False, True], '2026-04-01')
+    """
+    missing = [name for name in (CUSTOMER_ID, AS_OF, *(features or ())) if name not in frame.columns]
+    if missing:
+        raise DataError(
+            f"The training frame must have the columns {', '.join(missing)}; "
+            f"it has {', '.join(map(str, frame.columns[:20]))}",
+            remedy="Build it with features.build_features.",
+            code="missing_column",
+        )
+    labels = np.asarray(y)
+    if labels.dtype != np.bool_ or labels.shape != (len(frame),):
+        raise DataError(
+            f"Labels must be one True or False per row; found {labels.dtype} of shape {labels.shape} "
+            f"for {len(frame)} rows",
+            remedy="Compute them with features.churn_labels.",
+            code="bad_labels",
+        )
+    names = tuple(features) if features is not None else tuple(str(c) for c in frame.columns if c not in _NOT_FEATURES)
+    days = _days(frame[AS_OF])
+    keys = frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)
+    order = np.lexsort((keys, days))
+    same = (keys[order][1:] == keys[order][:-1]) & (days[order][1:] == days[order][:-1])
+    if same.any():
+        first = int(np.flatnonzero(same)[0])
+        raise DataError(
+            f"A customer must stand once per snapshot; {int(same.sum())} rows repeat, "
+            f"e.g. {keys[order][first]} at {days[order][first]}",
+            remedy="Remove the repeated rows from the spine.",
+            code="duplicate_rows",
+        )
+    sorted_frame = frame[[CUSTOMER_ID, AS_OF, *names]].iloc[order].reset_index(drop=True)
+    label_end = days[order] + np.timedelta64(gap_days + horizon_days, "D")
+    return Dataset(sorted_frame, labels[order], names, label_end)
+
+
+def is_mature(snapshot: dt.date, at: dt.date, *, gap_days: int, horizon_days: int) -> bool:
+    """Return whether the label window of `snapshot` ends at or before the day `at`.
+
+    Examples
+    --------
+    >>> is_mature(dt.date(2026, 1, 1), dt.date(2026, 4, 1), gap_days=0, horizon_days=90)
+    True
+    >>> is_mature(dt.date(2026, 1, 1), dt.date(2026, 4, 1), gap_days=1, horizon_days=90)
+    False
+    """
+    return snapshot + dt.timedelta(days=gap_days + horizon_days) <= at
+
+
+def snapshots_for(
+    train_as_of: dt.date,
+    gap_days: int,
+    horizon_days: int,
+    every_days: int,
+    history_days: int,
+    min_history_days: int,
+    first_event: dt.date,
+) -> list[dt.date]:
+    """Return the mature snapshot days for training at a day, newest first.
+
+    ``c_k = train_as_of - gap_days - horizon_days - k * every_days``, back to ``train_as_of - history_days`` or
+    ``first_event + min_history_days``, whichever is later.
+
+    Raises
+    ------
+    HeldBack
+        If there is none; the message names the first day at which there would be one.
+
+    Examples
+    --------
+    >>> days = snapshots_for(dt.date(2011, 3, 1), 0, 90, 30, 1825, 90, dt.date(2009, 12, 1))
+    >>> len(days), str(days[0]), str(days[-1])
+    (10, '2010-12-01', '2010-03-06')
+    """
+    newest = train_as_of - dt.timedelta(days=gap_days + horizon_days)
+    floor = first_event + dt.timedelta(days=min_history_days)
+    oldest = max(floor, train_as_of - dt.timedelta(days=history_days))
+    if newest < oldest:
+        if train_as_of - dt.timedelta(days=history_days) > newest:
+            raise HeldBack(
+                f"history_days must reach back beyond gap_days + horizon_days = {gap_days + horizon_days}; "
+                f"it is {history_days}",
+                remedy="Raise churn.snapshots.history_days.",
+                code="no_mature_snapshot",
+            )
+        earliest = floor + dt.timedelta(days=gap_days + horizon_days)
+        raise HeldBack(
+            f"No snapshot is mature at {train_as_of}: the first event is of {first_event}, a snapshot needs "
+            f"{min_history_days} days of history before it and {gap_days + horizon_days} days after it",
+            remedy=f"Train as of {earliest} or later, or load older data.",
+            code="no_mature_snapshot",
+        )
+    return [newest - dt.timedelta(days=k * every_days) for k in range((newest - oldest).days // every_days + 1)]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Days that evaluate and days that may be fitted on before them; both newest first."""
+
+    evaluation: tuple[dt.date, ...]
+    fit: tuple[dt.date, ...]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One rolling out-of-time step: fit on days whose label windows end before the first validation day."""
+
+    fit: tuple[dt.date, ...]
+    validation: tuple[dt.date, ...]
+
+
+def plan_split(snapshots: Sequence[dt.date], *, label_days: int) -> Split:
+    """Return the evaluation days (the newest one to three) and the days whose label windows end before them.
+
+    Three when at least eight snapshots exist and at least three remain to be fitted on; else two when at least four
+    exist and two remain; else one.
+
+    Raises
+    ------
+    HeldBack
+        If no snapshot is left to fit on.
+
+    Examples
+    --------
+    >>> days = snapshots_for(dt.date(2011, 3, 1), 0, 90, 30, 1825, 90, dt.date(2009, 12, 1))
+    >>> split = plan_split(days, label_days=90)
+    >>> [str(day) for day in split.evaluation], [str(day) for day in split.fit][:2], len(split.fit)
+    (['2010-12-01', '2010-11-01', '2010-10-02'], ['2010-07-04', '2010-06-04'], 5)
+    """
+    days = sorted(set(snapshots), reverse=True)
+    for count, at_least, remaining in ((3, 8, 3), (2, 4, 2), (1, 1, 1)):
+        if len(days) < at_least:
+            continue
+        fit = tuple(day for day in days if day + dt.timedelta(days=label_days) <= days[count - 1])
+        if len(fit) >= remaining:
+            return Split(tuple(days[:count]), fit)
+    earliest = f"{days[-1] + dt.timedelta(days=2 * label_days)}" if days else "a later day"
+    raise HeldBack(
+        f"A model must be evaluated on a later snapshot than those it was fitted on, whose label windows "
+        f"({label_days} days) have ended by then; the {len(days)} mature snapshots do not reach far enough apart",
+        remedy=f"Train as of {earliest} or later, or load older data.",
+        code="too_little_history",
+    )
+
+
+def rolling_folds(
+    fit_days: Sequence[dt.date], *, label_days: int, folds: int = 4, window_days: int = 730
+) -> tuple[Fold, ...]:
+    """Return up to `folds` rolling out-of-time steps inside the given days, oldest first.
+
+    The days of the newest `window_days` that have anything before them to be fitted on are cut into contiguous blocks;
+    each block is predicted by what is fitted on days whose label windows end at or before its first day.
+
+    Examples
+    --------
+    >>> days = [dt.date(2010, 1, 1) + dt.timedelta(days=30 * k) for k in range(8)]
+    >>> [(len(f.fit), [str(d) for d in f.validation]) for f in rolling_folds(days, label_days=90, folds=2)]
+    [(1, ['2010-04-01', '2010-05-01', '2010-05-31']), (4, ['2010-06-30', '2010-07-30'])]
+    """
+    days = sorted(set(fit_days))
+    step = dt.timedelta(days=label_days)
+    if not days:
+        return ()
+    able = [d for d in days if days[0] + step <= d and d > days[-1] - dt.timedelta(days=window_days)]
+    blocks = [
+        list(block) for block in np.array_split(np.array(able, dtype=object), min(folds, len(able)) or 1) if len(block)
+    ]
+    return tuple(Fold(tuple(d for d in days if d + step <= block[0]), tuple(block)) for block in blocks)
+
+
+def thin_days(counts: dict[dt.date, int], *, max_rows: int, dense_days: int = 365) -> set[dt.date]:
+    """Return the snapshot days to fit on so that at most about `max_rows` rows remain.
+
+    Neighbouring snapshots of the same customers say nearly the same: older ones are thinned first, those of the newest
+    `dense_days` only if that does not suffice; the newest day always stays.
+
+    Examples
+    --------
+    >>> days = {dt.date(2024, 1, 1) + dt.timedelta(days=30 * k): 100 for k in range(24)}
+    >>> len(thin_days(days, max_rows=10_000)), len(thin_days(days, max_rows=1_900)), len(thin_days(days, max_rows=600))
+    (24, 19, 5)
+    """
+    days = sorted(counts, reverse=True)
+    recent = [d for d in days if d > days[0] - dt.timedelta(days=dense_days)]
+    older = days[len(recent) :]
+    chosen = days
+    for dense_step, step in [*((1, s) for s in range(1, 5)), *((s, 3 * s) for s in range(2, len(days) + 1))]:
+        chosen = recent[::dense_step] + older[::step]
+        if sum(counts[d] for d in chosen) <= max_rows:
+            break
+    return set(chosen)

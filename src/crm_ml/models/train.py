@@ -1,0 +1,511 @@
+"""Training from a data set to a verdict: fold, choose, evaluate later, compare with the rules, refit on everything."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from crm_ml.errors import Finding, HeldBack
+from crm_ml.models.calibration import Calibration, fit_calibration
+from crm_ml.models.columns import ColumnContract, FloatArray, learn_columns
+from crm_ml.models.dataset import BoolArray, Dataset, DayArray, Split, plan_split, rolling_folds
+from crm_ml.models.evaluation.intervals import Evaluation, Interval, evaluate
+from crm_ml.models.evaluation.metrics import auc
+from crm_ml.models.model import Label, Model
+from crm_ml.models.recipe import (
+    LIGHTGBM,
+    MIN_CUSTOMERS,
+    OutOfTime,
+    Progress,
+    Recipe,
+    Rows,
+    available_rules,
+    customers_per_class,
+    fit_all,
+    fit_scorer,
+    fold_auc,
+    fold_masks,
+    roll,
+    sharpness,
+    usable_candidates,
+)
+from crm_ml.models.rules import ONE_COLUMN_RULES
+from crm_ml.names import AS_OF, CUSTOMER_ID
+
+SEASON_DAYS = 365
+SUSPICIOUS_AUC = 0.98
+_SUSPICION_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Training:
+    """What came out of a training; the metrics are those of the evaluation snapshots, before the refit.
+
+    Attributes
+    ----------
+    verdict : {"champion", "refused"}
+        ``refused`` when no candidate beats the best one-column rule; the model is then the calibrated best rule.
+    model : Model
+        Refitted on all mature snapshots.
+    metrics : dict of Interval
+        ``auc``, ``average_precision``, ``brier``, ``ece``, ``lift_at_capacity`` of what is in `model`.
+    differences : dict of Interval
+        AUC of `compared` minus AUC of each rule, paired.
+    compared : str
+        The candidate those differences are about: the chosen one, or the first choice when refused; empty without one.
+    baselines : dict of float
+        AUC of each rule on the evaluation snapshots.
+    candidates : pandas.DataFrame
+        One row per candidate and rule: inner log loss and AUC (folds), evaluation AUC with interval, what became of it.
+    snapshots, evaluated_on : list of datetime.date
+        All mature snapshots (the refit), and the ones evaluated on; newest first.
+    evaluation : pandas.DataFrame
+        customer_id, as_of, y, margin, p of the evaluation rows, and ``margin_<name>`` of every candidate and rule.
+    findings : tuple of Finding
+        Warnings and notes, most severe first.
+    """
+
+    verdict: Literal["champion", "refused"]
+    model: Model
+    metrics: Mapping[str, Interval]
+    differences: Mapping[str, Interval]
+    compared: str
+    baselines: Mapping[str, float]
+    candidates: pd.DataFrame
+    train_rows: int
+    train_events: int
+    snapshots: list[dt.date]
+    evaluated_on: list[dt.date]
+    evaluation: pd.DataFrame
+    recipe: Recipe
+    findings: tuple[Finding, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model_kind(self) -> str:
+        """``lightgbm``, ``logistic``, ``average`` or ``rule``."""
+        return self.model.kind
+
+    def summary(self) -> dict[str, Any]:
+        """Return JSON-ready values: what is printed, logged and kept in the bundle."""
+        return {
+            "verdict": self.verdict,
+            "model_kind": self.model_kind,
+            "metrics": {name: value.as_dict() for name, value in self.metrics.items()},
+            "baselines": dict(self.baselines),
+            "compared": self.compared,
+            "differences": {name: value.as_dict() for name, value in self.differences.items()},
+            "train_rows": self.train_rows,
+            "train_events": self.train_events,
+            "snapshots": [day.isoformat() for day in self.snapshots],
+            "evaluated_on": [day.isoformat() for day in self.evaluated_on],
+            "recipe": self.recipe.as_dict(),
+            "warnings": [finding.as_dict() for finding in self.findings if finding.severity == "warning"],
+        }
+
+
+@dataclass(frozen=True)
+class _Settings:
+    train_as_of: dt.date
+    label_days: int
+    seed: int
+    capacity: float
+    threads: int
+    max_rows: int
+    replicates: int
+    folds: int
+
+
+def train_churn(
+    dataset: Dataset,
+    *,
+    train_as_of: dt.date,
+    gap_days: int,
+    horizon_days: int,
+    every_days: int = 30,
+    first_event: dt.date | None = None,
+    seed: int = 1,
+    capacity: float = 0.1,
+    threads: int = 2,
+    max_rows: int = 60_000,
+    replicates: int = 400,
+    folds: int = 4,
+    progress: Progress | None = None,
+) -> Training:
+    """Train, evaluate and judge a churn model; pure: same inputs give the same result at any thread count.
+
+    1. The newest one to three mature snapshots are the evaluation (`plan_split`).
+    2. Candidates are fitted on the snapshots whose label windows end before it. Rounds, shrinkage, calibration and the
+       choice among candidates come from rolling out-of-time folds inside those (`rolling_folds`).
+    3. The chosen one must beat the best one-column rule on the evaluation: the lower end of the paired 95 % interval of
+       the AUC difference lies above zero. If it does not, the other candidates are looked at in the order of the folds;
+       the k-th look uses an interval of level 1 - 0.05 / k, since looking often finds something.
+    4. What won (else the best rule) is refitted on all mature snapshots with the same recipe; its calibration is fitted
+       on all rolling out-of-time predictions, the evaluation's among them.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Rows of all snapshots; immature ones are left out and reported.
+    train_as_of : datetime.date
+        The day of training: nothing after it may have been used for a label.
+    gap_days, horizon_days, every_days : int
+        How labels and snapshots were made.
+    first_event : datetime.date, optional
+        First day of the history, for the warning about seasons; default: the oldest snapshot.
+    capacity : float
+        Share of customers that can be acted upon, for ``lift_at_capacity``.
+    seed, replicates : int
+        Of boosting and of the draws of customers; number of draws.
+    threads : int
+        At most so many for boosting; never changes the result.
+    folds : int
+        At most so many rolling folds.
+    max_rows : int
+        Boosting is fitted on at most about so many rows; older snapshots are thinned first.
+    progress : callable, optional
+        Called with (what, share done).
+
+    Raises
+    ------
+    HeldBack
+        One class only, too few churned or retained customers, no mature snapshot, too little history to evaluate, no
+        rows, or no rule's columns.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
+
+    settings = _Settings(train_as_of, gap_days + horizon_days, seed, capacity, threads, max_rows, replicates, folds)
+    say = progress or (lambda what, share: None)
+    # BLAS sums in another order with other thread counts; LightGBM's own threads stay
+    with threadpool_limits(limits=1, user_api="blas"):
+        outcome = _train(dataset, settings, Label(gap_days, horizon_days), first_event, say)
+    parameters = {
+        "train_as_of": train_as_of.isoformat(),
+        "gap_days": gap_days,
+        "horizon_days": horizon_days,
+        "every_days": every_days,
+        "seed": seed,
+        "capacity": capacity,
+        "max_rows": max_rows,
+        "replicates": replicates,
+        "folds": folds,
+        **outcome.recipe.as_dict(),
+    }
+    return Training(**{**vars(outcome), "parameters": parameters})
+
+
+def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.date | None, say: Progress) -> Training:
+    data, findings = _mature(dataset, settings)
+    split = plan_split(data.snapshots, label_days=settings.label_days)
+    is_fit, is_evaluation = _on(data, split.fit), _on(data, split.evaluation)
+    _require_classes(data, is_fit, "the snapshots to fit on")
+    _require_classes(data, is_evaluation, "the evaluation snapshots", at_least=1)
+
+    say("columns", 0.0)
+    fit_frame = data.frame[is_fit]
+    contract, _ = learn_columns(fit_frame, data.features, fit_frame[CUSTOMER_ID])
+    rules = available_rules(contract)
+    if not set(rules) & set(ONE_COLUMN_RULES):
+        raise HeldBack(
+            f"A model is compared with {' and '.join(ONE_COLUMN_RULES)}; neither feature has values",
+            remedy="Keep the order features in the feature set.",
+            code="no_rule",
+        )
+    encoded = contract.encode(data.frame)
+    rows = Rows(encoded, data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object))
+    fit_rows, evaluation_rows = rows.take(is_fit), rows.take(is_evaluation)
+    candidates = usable_candidates(fit_rows.y, fit_rows.customers, contract)
+    findings += _step_down(fit_rows, candidates) + _suspicious(fit_rows, contract)
+
+    masks, out_of_time = fold_masks(
+        fit_rows, rolling_folds(split.fit, label_days=settings.label_days, folds=settings.folds)
+    )
+    if not out_of_time:
+        findings.append(_not_out_of_time(settings))
+    inner, recipe = roll(
+        fit_rows,
+        masks,
+        contract,
+        candidates,
+        rules,
+        seed=settings.seed,
+        threads=settings.threads,
+        max_rows=settings.max_rows,
+        progress=lambda what, share: say(what, 0.05 + 0.6 * share),
+    )
+    say("evaluation", 0.65)
+    names = (*candidates, *rules)
+    fitted = fit_all(
+        names, fit_rows, contract, recipe, seed=settings.seed, threads=settings.threads, max_rows=settings.max_rows
+    )
+    margins = {name: fitted[name].margin(evaluation_rows.encoded) for name in names}
+    calibrations = {name: _calibrate(inner.margins[name], fit_rows, inner) for name in names}
+    probabilities = {name: calibrations[name].probability(margins[name], evaluation_rows.days) for name in names}
+    measured = evaluate(
+        evaluation_rows.y,
+        margins,
+        probabilities,
+        evaluation_rows.customers,
+        capacity=settings.capacity,
+        seed=settings.seed,
+        replicates=settings.replicates,
+    )
+    table = _table(names, candidates, inner, fit_rows.y[inner.rows], measured)
+    chosen, order, one_column = _verdict(table, candidates, rules, measured)
+    say("refit", 0.85)
+    model, train_findings = _refit(
+        chosen, data, label, settings, recipe, _later(inner, fit_rows, margins, evaluation_rows, chosen)
+    )
+    findings += train_findings
+    compared = chosen if chosen in candidates else (order[0] if order else "")
+    refused = chosen not in candidates
+    table["chosen"] = table["name"] == chosen
+    ece = measured.metrics[chosen]["ece"]
+    findings += _seasons(settings, first_event or data.snapshots[-1], ece)
+    if refused:
+        findings.append(_refusal(compared, one_column, measured))
+    say("done", 1.0)
+    return Training(
+        verdict="refused" if refused else "champion",
+        model=model,
+        metrics=measured.metrics[chosen],
+        differences={rule: measured.auc_difference(compared, rule) for rule in rules} if compared else {},
+        compared=compared,
+        baselines={rule: measured.auc_values[rule] for rule in rules},
+        candidates=table,
+        train_rows=len(data),
+        train_events=int(data.y.sum()),
+        snapshots=data.snapshots,
+        evaluated_on=list(split.evaluation),
+        evaluation=_evaluation_frame(data.frame[is_evaluation], evaluation_rows.y, margins, probabilities, chosen),
+        recipe=recipe,
+        findings=tuple(sorted(findings, key=lambda f: ("error", "warning", "info").index(f.severity))),
+    )
+
+
+def _on(data: Dataset, days: tuple[dt.date, ...]) -> BoolArray:
+    return np.isin(data.days, np.array(sorted(days), dtype="datetime64[D]"))
+
+
+def _mature(dataset: Dataset, settings: _Settings) -> tuple[Dataset, list[Finding]]:
+    if len(dataset) == 0:
+        raise HeldBack(
+            "There must be customers to learn from; no customer is eligible at any snapshot",
+            remedy="Check active_days, the customers' status and that orders are mapped.",
+            code="no_eligible_customers",
+        )
+    mature = dataset.label_end <= np.datetime64(settings.train_as_of, "D")
+    if not mature.any():
+        earliest = dataset.label_end.min().astype(object)
+        raise HeldBack(
+            f"No snapshot is mature at {settings.train_as_of}: the label window of the oldest ends at {earliest}",
+            remedy=f"Train as of {earliest} or later, or load older data.",
+            code="no_mature_snapshot",
+        )
+    left_out = int((~mature).sum())
+    if not left_out:
+        return dataset, []
+    note = Finding(
+        "info",
+        "immature_rows",
+        f"{left_out} rows whose label window ends after {settings.train_as_of} were left out",
+        "Nothing to do.",
+        count=left_out,
+    )
+    return dataset.take(mature), [note]
+
+
+def _require_classes(data: Dataset, rows: BoolArray, where: str, *, at_least: int = MIN_CUSTOMERS["rule"]) -> None:
+    y, customers = data.y[rows], data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)[rows]
+    churned, stayed = customers_per_class(y, customers)
+    if churned and stayed and min(churned, stayed) >= at_least:
+        return
+    if churned == 0 or stayed == 0:
+        what = "churned" if stayed == 0 else "stayed"
+        raise HeldBack(
+            f"Both churned and retained customers are needed; in {where} all {len(y)} rows {what}",
+            remedy="Check horizon_days and active_days against how often customers order, and that newer orders are "
+            "mapped.",
+            code="one_class",
+        )
+    raise HeldBack(
+        f"At least {at_least} churned and {at_least} retained customers are needed; {where} hold "
+        f"{churned} and {stayed}",
+        remedy="Load more history or more customers, or shorten horizon_days.",
+        code="too_few_churners",
+    )
+
+
+def _step_down(rows: Rows, candidates: tuple[str, ...]) -> list[Finding]:
+    if LIGHTGBM in candidates:
+        return []
+    churned, stayed = customers_per_class(rows.y, rows.customers)
+    tried = ", ".join(candidates) or "the rules alone"
+    return [
+        Finding(
+            "warning",
+            "few_churners",
+            f"Boosting needs {MIN_CUSTOMERS[LIGHTGBM]} churned and {MIN_CUSTOMERS[LIGHTGBM]} retained customers, "
+            f"logistic regression {MIN_CUSTOMERS['logistic']} and {MIN_CUSTOMERS['logistic']}; "
+            f"found {churned} and {stayed}: {tried} tried",
+            "Load more history or more customers.",
+            count=min(churned, stayed),
+        )
+    ]
+
+
+def _suspicious(rows: Rows, contract: ColumnContract) -> list[Finding]:
+    step = max(1, len(rows.y) // _SUSPICION_ROWS)
+    y = rows.y[::step]
+    strong = []
+    for column in contract.columns:
+        values = rows.encoded[column.id][::step]
+        present = ~np.isnan(values)
+        if column.kind != "number" or present.sum() < len(y) / 2:
+            continue
+        strength = auc(y[present], values[present])
+        if np.isfinite(strength) and max(strength, 1 - strength) > SUSPICIOUS_AUC:
+            strong.append(column.id)
+    if not strong:
+        return []
+    return [
+        Finding(
+            "warning",
+            "suspicious_feature",
+            f"{len(strong)} features tell churners from stayers almost alone (AUC above {SUSPICIOUS_AUC})",
+            "Check that they were known at the snapshot and do not restate the label.",
+            count=len(strong),
+            examples=strong,
+        )
+    ]
+
+
+def _not_out_of_time(settings: _Settings) -> Finding:
+    return Finding(
+        "warning",
+        "calibration_not_out_of_time",
+        f"The snapshots before the evaluation span less than two label windows ({settings.label_days} days each): the "
+        "choice of model and its calibration come from other customers of the same time, not from later ones",
+        "Load older data, or train again later.",
+    )
+
+
+def _seasons(settings: _Settings, first_event: dt.date, ece: Interval) -> list[Finding]:
+    history = (settings.train_as_of - first_event).days
+    if history >= 2 * SEASON_DAYS:
+        return []
+    seasons = "one season" if history < SEASON_DAYS else "two seasons"
+    return [
+        Finding(
+            "warning",
+            "short_history",
+            f"Less than {seasons} of history ({history} days, {2 * SEASON_DAYS} wanted): the level of the "
+            f"probabilities is not to be trusted; measured calibration error {ece.value:.3f} "
+            f"({ece.low:.3f} to {ece.high:.3f})",
+            "Use the ranking, read the probabilities with care, and load older data if there is any.",
+            count=history,
+        )
+    ]
+
+
+def _refusal(compared: str, rule: str, measured: Evaluation) -> Finding:
+    if not compared:
+        message = f"No model could be tried; the calibrated rule {rule} serves"
+    else:
+        gap = measured.auc_difference(compared, rule)
+        message = (
+            f"No model beats the rule {rule}: {compared} differs by {gap.value:+.4f} AUC "
+            f"({gap.low:+.4f} to {gap.high:+.4f}), and the lower end must be above 0; the calibrated rule serves"
+        )
+    return Finding(
+        "warning", "refused", message, "Add tables or history that say more than the time since the last order."
+    )
+
+
+def _calibrate(margin: FloatArray, rows: Rows, inner: OutOfTime) -> Calibration:
+    return fit_calibration(margin, rows.y[inner.rows], days=rows.days[inner.rows])
+
+
+def _table(
+    names: tuple[str, ...], candidates: tuple[str, ...], inner: OutOfTime, y: BoolArray, measured: Evaluation
+) -> pd.DataFrame:
+    records = []
+    for name in names:
+        value = measured.metrics[name]["auc"]
+        records.append(
+            {
+                "name": name,
+                "kind": name if name in candidates else "rule",
+                "inner_log_loss": sharpness(inner.margins[name], y, inner.fold),
+                "inner_auc": fold_auc(inner.margins[name], y, inner.fold),
+                "auc": value.value,
+                "auc_low": value.low,
+                "auc_high": value.high,
+                "brier": measured.metrics[name]["brier"].value,
+                "ece": measured.metrics[name]["ece"].value,
+            }
+        )
+    return pd.DataFrame(records)
+
+
+def _verdict(
+    table: pd.DataFrame, candidates: tuple[str, ...], rules: tuple[str, ...], measured: Evaluation
+) -> tuple[str, list[str], str]:
+    """Return what is to be refitted, the candidates in the order of the folds, and the rule they had to beat."""
+    losses = dict(zip(table["name"], table["inner_log_loss"], strict=True))
+    order = sorted(candidates, key=lambda name: losses[name])
+    one_column = [rule for rule in rules if rule in ONE_COLUMN_RULES]
+    to_beat = max(one_column, key=lambda rule: measured.auc_values[rule])
+    for looks, name in enumerate(order, start=1):
+        if measured.auc_difference(name, to_beat, level=1 - 0.05 / looks).low > 0:
+            return name, order, to_beat
+    return min(one_column, key=lambda rule: losses[rule]), order, to_beat
+
+
+@dataclass(frozen=True)
+class _Later:
+    margin: FloatArray
+    y: BoolArray
+    days: DayArray
+
+
+def _later(inner: OutOfTime, fit: Rows, margins: Mapping[str, FloatArray], evaluation: Rows, name: str) -> _Later:
+    return _Later(
+        np.concatenate([inner.margins[name], margins[name]]),
+        np.concatenate([fit.y[inner.rows], evaluation.y]),
+        np.concatenate([fit.days[inner.rows], evaluation.days]),
+    )
+
+
+def _refit(
+    name: str, data: Dataset, label: Label, settings: _Settings, recipe: Recipe, later: _Later
+) -> tuple[Model, list[Finding]]:
+    contract, findings = learn_columns(data.frame, data.features, data.frame[CUSTOMER_ID])
+    rows = Rows(
+        contract.encode(data.frame), data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)
+    )
+    scorer = fit_scorer(
+        name, rows, contract, recipe, seed=settings.seed, threads=settings.threads, max_rows=settings.max_rows
+    )
+    calibration = fit_calibration(later.margin, later.y, days=later.days)
+    return Model(scorer, contract.only(scorer.needs), calibration, label, settings.train_as_of), findings
+
+
+def _evaluation_frame(
+    frame: pd.DataFrame,
+    y: BoolArray,
+    margins: Mapping[str, FloatArray],
+    probabilities: Mapping[str, FloatArray],
+    chosen: str,
+) -> pd.DataFrame:
+    table = frame[[CUSTOMER_ID, AS_OF]].reset_index(drop=True)
+    columns = {"y": y, "margin": margins[chosen], "p": probabilities[chosen]}
+    return table.assign(**columns, **{f"margin_{name}": margin for name, margin in margins.items()})
+
+
+__all__ = ["ColumnContract", "Split", "Training", "train_churn"]

@@ -1,0 +1,230 @@
+"""Rows of one table in a total order: repeats dropped, versions kept, conflicts quarantined, lines numbered.
+
+The order is: key, time of entry, event time, the other columns, and last the columns that arrive after their row. So
+which of two conflicting rows stays, and how lines are numbered, never depends on anything that is known later than
+the rows themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crm_ml import names as n
+from crm_ml.errors import EXAMPLES_SHOWN, Finding
+from crm_ml.tables.schemas import Schema
+from crm_ml.tables.values import INSTANT
+
+REASON: Final = "quarantined_because"
+LINE_DIGITS: Final = 6
+_ORDER = "__visible_from"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A table in order, the rows set aside (with the reason in column `REASON`), and what was found."""
+
+    table: pa.Table
+    quarantine: pa.Table | None
+    findings: tuple[Finding, ...]
+
+
+def must_have(schema: Schema) -> frozenset[str]:
+    """Columns without which a row means nothing: key, event time, subject and required amounts.
+
+    Examples
+    --------
+    >>> from crm_ml.tables.schemas import SCHEMAS
+    >>> sorted(must_have(SCHEMAS["invoices"]))
+    ['amount', 'customer_id', 'invoice_id', 'issued_at']
+    """
+    required = [
+        column.name
+        for column in schema.columns
+        if column.required and (column.type in ("money", "float") or column.name.endswith("_id"))
+    ]
+    return frozenset({*schema.key, schema.event_time, *required} - {""})
+
+
+def settle(
+    schema: Schema,
+    table: pa.Table,
+    *,
+    mapped: Collection[str],
+    late: Mapping[str, str],
+    drop_exact_duplicates: bool = False,
+) -> Settled:
+    """Put the rows of one canonical table in order (see the module) and settle what shares a key.
+
+    `late` names the columns that are known only from the time in another column, beyond those of the schema.
+    """
+    findings: list[Finding] = []
+    aside: list[pa.Table] = []
+    table = _set_incomplete_aside(schema, table, mapped, aside)
+    table = _known_at(schema, table)
+    content = _content_order(schema, table, late)
+    if schema.name == n.ORDER_LINES and table["line_no"].null_count == len(table):
+        table = _number_lines(schema, table, content, drop_exact_duplicates, findings)
+    else:
+        versioned = n.KNOWN_AT in mapped
+        group = [*schema.key, n.KNOWN_AT] if versioned else list(schema.key)
+        table = _sorted(table, [*group, *(name for name in content if name not in group)])
+        table = _settle_keys(schema, table, group, findings, aside)
+    quarantine = pa.concat_tables(aside) if aside else None
+    return Settled(table, quarantine, tuple(findings))
+
+
+def _take_aside(table: pa.Table, reason: str) -> pa.Table:
+    return table.append_column(REASON, pa.array([reason] * len(table), pa.string()))
+
+
+def _set_incomplete_aside(schema: Schema, table: pa.Table, mapped: Collection[str], aside: list[pa.Table]) -> pa.Table:
+    names = [name for name in must_have(schema) if name in mapped and table[name].null_count]
+    if not names:
+        return table
+    complete = pc.is_valid(table[names[0]])
+    for name in names[1:]:
+        complete = pc.and_(complete, pc.is_valid(table[name]))
+    aside.append(_take_aside(table.filter(pc.invert(complete)), "incomplete"))
+    return table.filter(complete)
+
+
+def _known_at(schema: Schema, table: pa.Table) -> pa.Table:
+    if n.KNOWN_AT not in schema.column_names:
+        return table
+    place = table.column_names.index(n.KNOWN_AT)
+    known = table.column(place)
+    if known.null_count:
+        known = (
+            table[schema.event_time] if known.null_count == len(table) else pc.coalesce(known, table[schema.event_time])
+        )
+        table = table.set_column(place, pa.field(n.KNOWN_AT, INSTANT), known)
+    return table
+
+
+def _content_order(schema: Schema, table: pa.Table, late: Mapping[str, str]) -> list[str]:
+    def rank(name: str) -> int:
+        if name == schema.event_time:
+            return 0
+        column = schema.column(name) if name in schema.column_names else None
+        if table.schema.field(name).type == INSTANT and name != n.KNOWN_AT:
+            return 2  # hides itself until its own time
+        return 3 if late.get(name, column.known_from if column is not None else "") else 1
+
+    # a column that is null throughout orders nothing
+    filled = [name for name in table.column_names if table[name].null_count < len(table)]
+    return sorted(filled, key=rank)
+
+
+def _sorted(table: pa.Table, keys: Sequence[str]) -> pa.Table:
+    if len(table) < 2 or not keys:
+        return table.combine_chunks()
+    table = table.combine_chunks()
+    order = pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys])
+    return table.take(order).combine_chunks()
+
+
+def _same_as_before(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which rows agree with the row before them in all of these columns (null equals null)."""
+    same = np.ones(len(table), dtype=bool)
+    same[:1] = False
+    for name in names:
+        if not same.any():
+            break
+        column = table[name].combine_chunks()
+        if isinstance(column, pa.ChunkedArray):
+            column = (
+                pa.concat_arrays(column.cast(pa.large_string()).chunks)
+                if column.num_chunks
+                else pa.array([], column.type)
+            )
+        if column.null_count == len(column):
+            continue
+        before, after = column.slice(0, len(column) - 1), column.slice(1)
+        equal = pc.fill_null(pc.equal(before, after), False)
+        if column.null_count:
+            equal = pc.or_(equal, pc.and_(pc.is_null(before), pc.is_null(after)))
+        same[1:] &= equal.to_numpy(zero_copy_only=False)
+    return same
+
+
+def _key_examples(table: pa.Table, key: Sequence[str], rows: npt.NDArray[np.bool_]) -> list[Any]:
+    picked = np.flatnonzero(rows)[: EXAMPLES_SHOWN * 20]
+    texts = (" ".join(str(table[name][int(row)].as_py()) for name in key) for row in picked)
+    return list(dict.fromkeys(texts))[:EXAMPLES_SHOWN]
+
+
+def _settle_keys(
+    schema: Schema, table: pa.Table, group: Sequence[str], findings: list[Finding], aside: list[pa.Table]
+) -> pa.Table:
+    again = _same_as_before(table, group)
+    if not again.any():
+        return table
+    repeats = again & _same_as_before(table, [name for name in table.column_names if name not in group])
+    if repeats.any():
+        findings.append(
+            Finding(
+                "info",
+                "duplicate_row",
+                f"{int(repeats.sum())} rows repeat another row exactly and were dropped",
+                "Nothing to do; a source that delivers rows twice may be worth a look",
+                table=schema.name,
+                count=int(repeats.sum()),
+                examples=_key_examples(table, schema.key, repeats),
+            )
+        )
+    conflicts = again & ~repeats
+    if conflicts.any():
+        what = "key and the same known_at" if n.KNOWN_AT in group else "key"
+        findings.append(
+            Finding(
+                "warning",
+                "duplicate_key",
+                f"{', '.join(schema.key)} must name one row; {int(conflicts.sum())} rows have the {what} of "
+                "another row but differ from it: the earliest stays, these were set aside",
+                "Correct the source, or map known_at if these are versions of the same row",
+                table=schema.name,
+                column=schema.key[0],
+                count=int(conflicts.sum()),
+                examples=_key_examples(table, schema.key, conflicts),
+            )
+        )
+        aside.append(_take_aside(table.filter(pa.array(conflicts)), "duplicate_key"))
+    return table.filter(pa.array(~again)).combine_chunks()
+
+
+def _number_lines(
+    schema: Schema, table: pa.Table, content: list[str], drop_exact_duplicates: bool, findings: list[Finding]
+) -> pa.Table:
+    late_entry = pc.greater(table[n.KNOWN_AT], table["ordered_at"])
+    visible_from = pc.if_else(late_entry, table[n.KNOWN_AT], table["ordered_at"])
+    keys = ["order_id", _ORDER, *(name for name in content if name != "order_id")]
+    table = _sorted(table.append_column(_ORDER, visible_from), keys).drop_columns([_ORDER])
+    repeats = _same_as_before(table, table.column_names)
+    if repeats.any():
+        done = "were dropped" if drop_exact_duplicates else "were kept: without line numbers each row is a line"
+        findings.append(
+            Finding(
+                "info",
+                "duplicate_line",
+                f"{int(repeats.sum())} order lines repeat another line exactly and {done}",
+                "Map line_no, or set `drop_exact_duplicates: true` if the source delivers lines twice",
+                table=schema.name,
+                count=int(repeats.sum()),
+                examples=_key_examples(table, ["order_id"], repeats),
+            )
+        )
+        if drop_exact_duplicates:
+            table = table.filter(pa.array(~repeats)).combine_chunks()
+    starts = np.flatnonzero(~_same_as_before(table, ["order_id"]))
+    numbers = np.arange(len(table), dtype=np.int64)
+    if len(table):
+        numbers -= np.repeat(starts, np.diff(np.append(starts, len(table))))
+    texts = pc.utf8_lpad(pa.array(numbers + 1).cast(pa.string()), LINE_DIGITS, "0")
+    return table.set_column(table.column_names.index("line_no"), pa.field("line_no", pa.string()), texts)
