@@ -72,11 +72,11 @@ def visible(tables: Tables, cutoff_us: int) -> Tables:
 def _visible_frame(tables: Tables, table: str, cutoff: int) -> pa.Table:
     frame, schema = tables.frames[table], SCHEMAS[table]
     for column in frame.column_names:
-        if frame.column(column).null_count == len(frame):
+        before = schema.column(column).hidden if column in schema.column_names else None
+        if before is None and frame.column(column).null_count == len(frame):
             continue
         late = known_times(tables, table, column) >= cutoff
         if late.any():
-            before = schema.column(column).hidden if column in schema.column_names else None
             value = pa.scalar(before, frame.schema.field(column).type)
             masked = pc.if_else(pa.array(late), value, frame.column(column))
             frame = frame.set_column(frame.column_names.index(column), frame.schema.field(column), masked)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.errors import Finding, did_you_mean, error_from_findings
-from crm_ml.tables.currency import convert
+from crm_ml.tables.currency import check_rates, convert
 from crm_ml.tables.frame import Tables
 from crm_ml.tables.place import Mask, Place
 from crm_ml.tables.schemas import SCHEMAS, Column, Schema
@@ -59,6 +59,8 @@ def assemble(
         table, attributes[name] = _typed(part, schema, findings)
         if not complete:
             continue
+        if name == n.RATES:
+            check_rates(table, findings)
         if "currency" in part.columns and name != n.RATES:
             table = convert(schema, table, currency=currency, rates=frames.get(n.RATES), findings=findings)
         late = {**part.known_from, **attributes[name]}

@@ -55,8 +55,6 @@ def check_tables(tables: Tables, *, now: int | None = None) -> list[Finding]:
             _check_future(schema, frame, now, findings)
     if n.DEALS in tables.frames:
         _check_deals(tables.frames[n.DEALS], findings)
-    if n.RATES in tables.frames:
-        _check_rates(tables.frames[n.RATES], findings)
     absent = [name for name in SCHEMAS if name not in tables.frames]
     if absent:
         findings.append(
@@ -158,22 +156,5 @@ def _check_deals(frame: pa.Table, findings: list[Finding]) -> None:
                 table=n.DEALS,
                 count=count,
                 examples=frame.filter(alone)["deal_id"][:EXAMPLES_SHOWN].to_pylist(),
-            )
-        )
-
-
-def _check_rates(frame: pa.Table, findings: list[Finding]) -> None:
-    wrong = frame.filter(pc.less_equal(frame["rate"], 0.0))
-    if len(wrong):
-        findings.append(
-            Finding(
-                "warning",
-                "wrong_rate",
-                f"rates must be above zero, {len(wrong)} are not and are not used",
-                "Correct them at the source",
-                table=n.RATES,
-                column="rate",
-                count=len(wrong),
-                examples=wrong["currency"][:EXAMPLES_SHOWN].to_pylist(),
             )
         )

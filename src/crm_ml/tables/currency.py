@@ -9,9 +9,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm_ml.errors import Finding
+from crm_ml import names as n
+from crm_ml.errors import EXAMPLES_SHOWN, Finding
 from crm_ml.tables.schemas import Schema
 
+MAX_RATE: Final = 1e8
 NOT_AMOUNTS: Final = frozenset({"quantity", "score"})
 _RATE_TYPE = pa.decimal128(18, 10)
 _AMOUNT_TYPE = pa.decimal128(19, 0)
@@ -71,6 +73,25 @@ def convert(
     return table
 
 
+def check_rates(rates: pa.Table, findings: list[Finding]) -> None:
+    """Add an error finding for rates that cannot be: zero, negative or absurdly large."""
+    usable = pc.and_(pc.greater(rates["rate"], 0.0), pc.less(rates["rate"], MAX_RATE))
+    wrong = rates.filter(pc.invert(pc.fill_null(usable, True)))
+    if len(wrong):
+        findings.append(
+            Finding(
+                "error",
+                "wrong_rate",
+                f"rates must lie above 0 and below {MAX_RATE:.0e}, {len(wrong)} do not",
+                "Correct them at the source: one unit of the currency in the workspace's currency",
+                table=n.RATES,
+                column="rate",
+                count=len(wrong),
+                examples=wrong["rate"].slice(0, EXAMPLES_SHOWN).to_pylist(),
+            )
+        )
+
+
 def _rates_at(codes: list[str], times: pa.ChunkedArray, rates: pa.Table | None) -> npt.NDArray[np.float64]:
     """Find the newest rate of each currency at each time; NaN where there is none."""
     out = np.full(len(codes), np.nan)
@@ -88,7 +109,8 @@ def _rates_at(codes: list[str], times: pa.ChunkedArray, rates: pa.Table | None) 
         values = of_code["rate"].combine_chunks().to_numpy(zero_copy_only=False)
         rows = np.flatnonzero(wanted == code)
         at = np.searchsorted(starts, exact[rows], side="right") - 1
-        out[rows] = np.where((at >= 0) & (values[np.maximum(at, 0)] > 0), values[np.maximum(at, 0)], np.nan)
+        rate = values[np.maximum(at, 0)]
+        out[rows] = np.where((at >= 0) & (rate > 0) & (rate < MAX_RATE), rate, np.nan)
     return out
 
 

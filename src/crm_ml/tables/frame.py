@@ -139,6 +139,11 @@ _CONVERT_FIRST = "convert the column before, as if it were %s"
 
 def _to_arrow(series: pd.Series[Any], place: Any) -> pa.Array:
     try:
+        if getattr(series.dtype, "tz", None) is not None and hasattr(series.dtype, "unit"):
+            # handed over as it is, pandas warns that the zone would be dropped on the way
+            unit = series.dtype.unit
+            naive = pa.array(series.dt.tz_convert("UTC").dt.tz_localize(None), from_pandas=True)
+            return naive.cast(pa.timestamp(unit)).cast(pa.timestamp(unit, "UTC"))
         return pa.array(series, from_pandas=True)
     except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError, ValueError):
         from crm_ml.tables.loose import from_objects

@@ -176,11 +176,12 @@ def _looks(folder: Path, base: Path | None, questions: list[str]) -> list[_Look]
 
 def _look(file: Path, name: str, base: Path) -> _Look:
     guesses, questions = [], []
+    dates: set[str] = set()
     spec: dict[str, Any] = {"path": name}
     if file.suffix.lower() in (".csv", ".tsv", ".txt"):
         sniffed = sniff_csv(file)
         spec = {**sniffed.spec, "path": name}
-        guesses, questions = sniffed.guesses, sniffed.questions
+        guesses, questions, dates = sniffed.guesses, sniffed.questions, sniffed.dates
     source = SourceSpec.model_validate(spec)
     opened = open_source(source, base)
     rules = rules_of(source)
@@ -191,6 +192,8 @@ def _look(file: Path, name: str, base: Path) -> _Look:
     for column in sample.column_names:
         array = sample[column].combine_chunks()
         kinds[column] = "empty" if array.null_count == len(array) else str(attribute_type(array, place))
+        if column in dates:  # 20261231 is a number as well
+            kinds[column] = "instant"
     return _Look([name], spec, sample, kinds, guesses, questions, opened.untyped)
 
 

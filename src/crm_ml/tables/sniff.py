@@ -32,6 +32,7 @@ class Sniffed:
     columns: dict[str, list[str]]
     guesses: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
+    dates: set[str] = field(default_factory=set)
 
 
 def sniff_csv(file: Path) -> Sniffed:
@@ -139,6 +140,7 @@ def _date_format(sniffed: Sniffed, said: list[str]) -> None:
         fitting = [form for form in _FORMATS if _fits(texts, form)]
         if not fitting:
             continue
+        sniffed.dates.add(name)
         if fitting[0] not in formats:
             formats.append(fitting[0])
         if len(fitting) > 1:

@@ -8,6 +8,7 @@ text in Unicode's composed form, and an empty one counts as missing; times witho
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final
@@ -349,11 +350,18 @@ def to_text(array: pa.Array, place: Place, *, is_id: bool = False) -> tuple[pa.A
         text = array.cast(pa.string())
     if is_id and len(text):
         if not pc.all(pc.string_is_ascii(text), min_count=0).as_py():
-            text = pc.utf8_normalize(text, form="NFC")
+            text = _composed(text)
         empty = pc.equal(text, "")
         if pc.any(empty).as_py():
             text = pc.if_else(empty, pa.scalar(None, pa.string()), text)
     return text, bad
+
+
+def _composed(text: pa.Array) -> pa.Array:
+    # pyarrow 25's utf8_normalize(form="NFC") decomposes, so Python does it, once per distinct text
+    coded = text.dictionary_encode()
+    words = pa.array([unicodedata.normalize("NFC", word) for word in coded.dictionary.to_pylist()], pa.string())
+    return words.take(coded.indices)
 
 
 def _float_text(array: pa.Array, place: Place, is_id: bool) -> tuple[pa.Array, Mask]:

@@ -75,6 +75,8 @@ def settle(
         versioned = n.KNOWN_AT in mapped
         group = [*schema.key, n.KNOWN_AT] if versioned else list(schema.key)
         table = _sorted(table, [*group, *(name for name in content if name not in group)])
+        if _same_as_before(table, group).any():
+            table = _by_arrival(schema, table, late, group, content)
         table = _settle_keys(schema, table, group, findings, aside)
     quarantine = pa.concat_tables(aside) if aside else None
     return Settled(table, quarantine, tuple(findings))
@@ -112,14 +114,67 @@ def _content_order(schema: Schema, table: pa.Table, late: Mapping[str, str]) -> 
     def rank(name: str) -> int:
         if name == schema.event_time:
             return 0
-        column = schema.column(name) if name in schema.column_names else None
         if table.schema.field(name).type == INSTANT and name != n.KNOWN_AT:
             return 2  # hides itself until its own time
-        return 3 if late.get(name, column.known_from if column is not None else "") else 1
+        return 3 if _known_from(schema, name, late) else 1
 
     # a column that is null throughout orders nothing
     filled = [name for name in table.column_names if table[name].null_count < len(table)]
     return sorted(filled, key=rank)
+
+
+def _known_from(schema: Schema, name: str, late: Mapping[str, str]) -> str:
+    column = schema.column(name) if name in schema.column_names else None
+    return late.get(name, column.known_from if column is not None else "")
+
+
+def _by_arrival(
+    schema: Schema, table: pa.Table, late: Mapping[str, str], group: Sequence[str], content: Sequence[str]
+) -> pa.Table:
+    """Sort rows of one key by what arrived first, whichever column it arrived in.
+
+    Column by column, a time that lies ahead could decide before one that has passed, and which row stays would depend
+    on what is not known yet. So the late times of a row are compared in ascending order, each with its column and the
+    values that it brought; times that lie ahead come last in both rows.
+    """
+    instants = [
+        name for name in content if table.schema.field(name).type == INSTANT and name not in (n.KNOWN_AT, *group)
+    ]
+    instants = [name for name in instants if name != schema.event_time]
+    brought = {
+        time: [name for name in content if name != time and _known_from(schema, name, late) == time]
+        for time in instants
+    }
+    if not instants:
+        return table
+    never = np.iinfo(np.int64).max
+    times = np.stack(
+        [pc.fill_null(pc.cast(table[name], pa.int64()), never).to_numpy(zero_copy_only=False) for name in instants]
+    )
+    values = np.stack([_content_rank(table, brought[name]) for name in instants])
+    order = np.argsort(times, axis=0, kind="stable")
+    keys = [*group]
+    keys += [name for name in content if name not in {*group, *instants, *(x for xs in brought.values() for x in xs)}]
+    for place in range(len(instants)):
+        which = order[place : place + 1]
+        for what, array in (("time", times), ("value", values)):
+            picked = np.take_along_axis(array, which, axis=0)[0]
+            keys += [f"__{what}_{place}"]
+            table = table.append_column(keys[-1], pa.array(picked))
+            if what == "time":
+                keys += [f"__column_{place}"]
+                table = table.append_column(keys[-1], pa.array(which[0]))
+    helpers = [name for name in keys if name.startswith("__")]
+    return _sorted(table, keys).drop_columns(helpers)
+
+
+def _content_rank(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the rank of each row's values in these columns, equal for equal values."""
+    if not names:
+        return np.zeros(len(table), np.int64)
+    rows = table.select(list(names)).to_pylist()
+    texts = np.array([repr(list(row.values())) for row in rows], dtype=object)
+    return np.unique(texts, return_inverse=True)[1].astype(np.int64)
 
 
 def _sorted(table: pa.Table, keys: Sequence[str]) -> pa.Table:

@@ -12,8 +12,8 @@ from crm_ml.tables.synth.people import customer_ids, manager_ids, numbered
 from crm_ml.tables.synth.streams import stream
 from crm_ml.tables.synth.world import BURN_IN_DAYS, Bools, Floats, Ints, World
 
-_INQUIRIES, _COMPLAINTS, _CALLS = 18.0, 0.5, 6.0
-_SPREAD, _TALK = 0.6, 0.25
+_INQUIRIES, _COMPLAINTS, _CALLS = 22.0, 0.5, 5.0
+_SPREAD, _TALK = 0.4, 0.1
 _NOTICED_AFTER_DAYS = 120
 _CHANNELS = {
     "inquiry": (("email", 0.45), ("phone", 0.35), ("web", 0.10), ("chat", 0.05), ("event", 0.03), ("social", 0.02)),
@@ -65,7 +65,9 @@ def _made(world: World, kind: str, who: Ints, day: Ints, rng: np.random.Generato
             "kind": kind,
             "who": who,
             "occurred_at": clock(world.days[day], rng),
-            "channel": rng.choice([c for c, _ in channels], len(who), p=[share for _, share in channels]).astype(object),
+            "channel": rng.choice([c for c, _ in channels], len(who), p=[share for _, share in channels]).astype(
+                object
+            ),
             "topic": rng.choice([t for t, _ in topics], len(who), p=[share for _, share in topics]).astype(object),
         }
     )
@@ -124,7 +126,9 @@ def _interactions(world: World, contacts: pd.DataFrame) -> pd.DataFrame:
             "channel": contacts["channel"],
             "direction": np.where(inbound, "inbound", "outbound").astype(object),
             "topic": contacts["topic"],
-            "contact_id": [f"{customer}-{number}" for customer, number in zip(ids, rng.integers(1, 4, count), strict=True)],
+            "contact_id": [
+                f"{customer}-{number}" for customer, number in zip(ids, rng.integers(1, 4, count), strict=True)
+            ],
             "employee_id": manager_ids(world)[world.manager[who]],
             "responded_at": np.where(answered, answer, _NONE),
             "resolved_at": np.where(is_settled, settled, _NONE),
@@ -162,9 +166,7 @@ def _surveys(world: World, life: Life, contacts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _answers(
-    world: World, life: Life, kind: str, who: Ints, day: Ints, rng: np.random.Generator
-) -> pd.DataFrame:
+def _answers(world: World, life: Life, kind: str, who: Ints, day: Ints, rng: np.random.Generator) -> pd.DataFrame:
     """Return the answers of those who are asked on a day, and still there."""
     there = (day >= np.maximum(world.joins[who], BURN_IN_DAYS)) & (day < np.minimum(life.left[who], world.end))
     keep = there & (rng.random(len(who)) < 0.5)

@@ -13,14 +13,14 @@ from crm_ml.tables.synth.streams import stream
 from crm_ml.tables.synth.world import BURN_IN_DAYS, Bools, Floats, Ints, World
 
 # satisfaction: per week back to the set point, and its weekly noise
-RECOVERY, NOISE = 0.03, 0.14
+RECOVERY, NOISE = 0.025, 0.12
 # what pushes it down: (yearly rate or chance per order, size of the push)
 CONTACT_LEAVES, CONTACT_PUSH, MANAGER_PUSH = 0.10, 0.8, 0.5
 LATE_CHANCE, LATE_PUSH = 0.06, 0.5
 QUALITY_CHANCE, QUALITY_PUSH = 0.03, 1.1
 # what it does: factor on the buying rate per point, and yearly hazard of leaving
 PACE = 0.35
-LEAVES, LEAVES_MORE = 0.045, 1.7
+LEAVES, LEAVES_MORE = 0.075, 1.7
 NEVER = np.int64(2**31)
 
 
@@ -136,9 +136,7 @@ def deliver(state: State, who: Ints, world: World, rng: np.random.Generator) -> 
     return late, quality
 
 
-def no_purchase_probability(
-    life: Life, world: World, day: int, horizon_days: int, *, simulations: int
-) -> Floats:
+def no_purchase_probability(life: Life, world: World, day: int, horizon_days: int, *, simulations: int) -> Floats:
     """Return P(no order in [day, day + horizon_days) | state at the start of `day`) for every customer.
 
     Monte Carlo: `simulations` futures per customer, each followed until its first order.

@@ -64,7 +64,9 @@ def order_tables(world: World, life: Life, products: pd.DataFrame) -> tuple[pd.D
     number[in_time] = np.arange(count)
     wait = rng.integers(4, 15, count) + np.where(life.order_late, rng.integers(7, 21, count), 0)
     delivery = clock(world.days[life.order_day] + wait, rng, 6, 16)
-    known = np.where(rng.random(count) < _LATE_ORDERS, clock(world.days[life.order_day] + rng.integers(2, 13, count), rng), at)
+    known = np.where(
+        rng.random(count) < _LATE_ORDERS, clock(world.days[life.order_day] + rng.integers(2, 13, count), rng), at
+    )
 
     lines = 1 + rng.poisson(1.6 * np.exp(0.15 * np.clip(life.order_mood, -2, 1)))
     of = np.repeat(np.arange(count), lines)
@@ -149,7 +151,7 @@ def _named(world: World, frame: pd.DataFrame) -> pd.DataFrame:
     own = frame["own"].to_numpy() == 1
     ids[own] = [f"RET{order}-{line}" for order, line in zip(ids[own], frame["line"][own], strict=True)]
     product_id = np.array(numbered(np.arange(frame["product"].max() + 2) + 1, 5, "0"), dtype=object)
-    delivery = frame["delivery_at"].where(frame["delivery_at"] < world.until)
+    delivery = frame["delivery_at"].where(frame["delivery_at"] < world.until).astype("datetime64[us]")
     return pd.DataFrame(
         {
             "order_id": ids,

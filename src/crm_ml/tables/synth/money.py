@@ -12,7 +12,7 @@ from crm_ml.tables.synth.streams import stream
 from crm_ml.tables.synth.world import BURN_IN_DAYS, Floats, Ints, World
 
 _NEVER_PAID, _IN_PARTS, _OVERPAID, _ENTERED_LATER = 0.008, 0.07, 0.004, 0.20
-_DAYS_PER_POINT, _CONTENT = 10.0, 0.3
+_DAYS_PER_POINT, _CONTENT = 9.0, 1.0
 _DAY = np.timedelta64(1, "D")
 
 
@@ -22,16 +22,14 @@ def mood_on(life: Life, who: Ints, day: Ints) -> Floats:
     return life.mood[row, who].astype(np.float64)
 
 
-def money_tables(
-    world: World, life: Life, orders: Orders, lines: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def money_tables(world: World, life: Life, orders: Orders, lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables invoices and payments."""
     bills = pd.concat([_bills(world, orders), _credit_notes(world, lines)], ignore_index=True)
     bills = bills[(bills["issued_at"] < world.until) & bills["order_id"].isin(lines["order_id"])]
     bills = bills.sort_values(["issued_at", "order_id", "amount"], kind="stable", ignore_index=True)
     bills["invoice_id"] = numbered(np.arange(len(bills)) + 1, 8, "R")
     payments = _payments(world, life, bills)
-    disputed = bills["disputed_at"].where(bills["disputed_at"] < world.until)
+    disputed = bills["disputed_at"].where(bills["disputed_at"] < world.until).astype("datetime64[us]")
     invoices = pd.DataFrame(
         {
             "invoice_id": bills["invoice_id"],

@@ -36,7 +36,15 @@ TRADES = {
     "Möbel": "Möbelwerke Küchentechnik Büromöbel Innenausbau Sitzmöbel Ladenbau".split(),
     "Lebensmittel": "Lebensmitteltechnik Molkereitechnik Getränketechnik Backtechnik Fleischereitechnik".split(),
 }
-LEGAL_FORMS = (("GmbH", 0.58), ("GmbH & Co. KG", 0.22), ("AG", 0.05), ("KG", 0.05), ("OHG", 0.02), ("SE", 0.02), ("e. K.", 0.06))
+LEGAL_FORMS = (
+    ("GmbH", 0.58),
+    ("GmbH & Co. KG", 0.22),
+    ("AG", 0.05),
+    ("KG", 0.05),
+    ("OHG", 0.02),
+    ("SE", 0.02),
+    ("e. K.", 0.06),
+)
 PLACES = (
     # country, region, city, share, area code
     ("DE", "Nordrhein-Westfalen", "Köln", 0.17, "+49 221 4710"),

@@ -96,7 +96,9 @@ def _parents(ids: np.ndarray, rng: np.random.Generator) -> list[str | None]:
     child = rng.random(len(ids)) < _FORMER_PARENTS
     parents = np.flatnonzero(~child)
     picked = rng.integers(max(len(parents), 1), size=len(ids))
-    return [ids[parents[pick]] if is_child and len(parents) else None for is_child, pick in zip(child, picked, strict=True)]
+    return [
+        ids[parents[pick]] if is_child and len(parents) else None for is_child, pick in zip(child, picked, strict=True)
+    ]
 
 
 def account_managers_table(world: World) -> pd.DataFrame:

@@ -141,9 +141,7 @@ def seasons(days: Days, works: Bools) -> Floats:
     quiet = np.ones(len(days))
     quiet[(day_of_year >= 211) & (day_of_year <= 235)] = _SUMMER
     quiet[(day_of_year >= 356) | (day_of_year <= 6)] = _CHRISTMAS
-    waves = [
-        1 + strength * np.cos(2 * np.pi * (day_of_year - best) / 365.25) for _, _, strength, best in INDUSTRIES
-    ]
+    waves = [1 + strength * np.cos(2 * np.pi * (day_of_year - best) / 365.25) for _, _, strength, best in INDUSTRIES]
     raw = np.stack(waves, axis=1) * (quiet * works)[:, None]
     return np.asarray(raw / raw[: 4 * 365].mean(axis=0))
 
@@ -151,18 +149,19 @@ def seasons(days: Days, works: Bools) -> Floats:
 def make_world(customers: int, seed: int, years: int, until: date) -> World:
     """Draw the fixed traits of a firm's customers."""
     end = np.datetime64(until, "D")
-    start = np.datetime64(until.replace(year=until.year - years, day=min(until.day, 28)), "D")
+    leap = (until.month, until.day) == (2, 29)
+    start = np.datetime64(until.replace(year=until.year - years, day=28 if leap else until.day), "D")
     days, works = calendar(start - BURN_IN_DAYS, end + OUTLOOK_DAYS)
     traits = stream(seed, "traits")
-    project = traits.random(customers) < 0.15
+    project = traits.random(customers) < 0.24
     industry = traits.choice(len(INDUSTRIES), customers, p=[share for _, share, _, _ in INDUSTRIES])
     gap = np.where(
         project,
-        np.exp(traits.normal(np.log(110), 0.35, customers)),
-        np.exp(traits.normal(np.log(38), 0.95, customers)),
+        np.exp(traits.normal(np.log(130), 0.35, customers)),
+        np.exp(traits.normal(np.log(24), 0.72, customers)),
     )
     gap = np.clip(gap, 6, np.where(project, 260, 185))
-    regular = traits.uniform(0.75, 1.25, customers) * np.clip(6 - 1.5 * np.log(gap / 10), 1.5, 6)
+    regular = traits.uniform(0.9, 1.4, customers) * np.clip(6 - 1.5 * np.log(gap / 10), 1.5, 6)
     shape = np.where(project, traits.uniform(1.1, 1.6, customers), regular)
     managers = managers_of(customers)
     joins = _joining_days(customers, seed, days, works)

@@ -1,0 +1,134 @@
+"""What was known at a cutoff, and the hash of exactly that."""
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+from crm_ml.features import cutoff_us, data_hash, visible
+
+BERLIN = "Europe/Berlin"
+CUTOFF = cutoff_us(dt.date(2026, 3, 1), BERLIN)
+LATER = cutoff_us(dt.date(2027, 3, 1), BERLIN)
+
+
+def rows(made, table, *columns, cutoff=CUTOFF):
+    return [tuple(row.values()) for row in visible(made, cutoff).frames[table].select(list(columns)).to_pylist()]
+
+
+def test_rows_are_visible_before_the_cutoff_only(tables, lines):
+    made = tables(
+        order_lines=lines(
+            ("A", "2026-02-28 23:59:59", 1.0), ("B", "2026-03-01", 2.0), ("C", "2026-01-01", 3.0),
+            line_no=["1"] * 3, known_at=[None, None, "2026-03-01"],
+        )
+    )  # fmt: skip
+    assert rows(made, "order_lines", "order_id") == [("A",)]
+    assert rows(made, "order_lines", "order_id", cutoff=LATER) == [("A",), ("B",), ("C",)]
+
+
+def test_the_newest_visible_version_is_left(tables, lines):
+    made = tables(
+        order_lines=lines(
+            ("A", "2026-01-01", 1.0), ("A", "2026-02-01", 2.0), ("A", "2026-01-01", 3.0),
+            line_no=["1"] * 3, known_at=["2026-01-01", "2026-01-15", "2026-03-01"],
+        )
+    )  # fmt: skip
+    assert rows(made, "order_lines", "net_amount") == [(20_000,)]
+    # on 20 January the second version is entered but its event has not happened: the first still counts
+    early = cutoff_us(dt.date(2026, 1, 20), BERLIN)
+    assert rows(made, "order_lines", "net_amount", cutoff=early) == [(10_000,)]
+
+
+def test_values_that_arrive_later_are_hidden(tables):
+    made = tables(
+        customers={
+            "customer_id": ["1", "2", "3"],
+            "status": ["blocked", "blocked", "blocked"],
+            "status_from": ["2026-02-28", "2026-03-01", None],
+        },
+        invoices={
+            "invoice_id": ["i"],
+            "customer_id": ["1"],
+            "issued_at": ["2026-02-01"],
+            "due_at": ["2026-03-15"],
+            "amount": [1],
+            "disputed_at": ["2026-03-02"],
+        },
+        action_log={
+            "action_id": ["a", "b"],
+            "subject_type": ["customer"] * 2,
+            "subject_id": ["1"] * 2,
+            "decided_at": ["2026-02-01"] * 2,
+            "action": ["call"] * 2,
+            "arm": ["treatment"] * 2,
+            "status": ["done", "done"],
+            "completed_at": ["2026-02-10", "2026-03-10"],
+        },
+    )
+    assert rows(made, "customers", "status") == [("blocked",), ("active",), ("blocked",)]
+    assert rows(made, "invoices", "due_at", "disputed_at") == [(None, None)]
+    assert rows(made, "action_log", "status") == [("done",), (None,)]
+
+
+def test_leads_and_deals_as_they_were(tables):
+    made = tables(
+        leads={"lead_id": ["1", "2"], "created_at": ["2026-01-01"] * 2, "customer_id": ["c1", "c2"]},
+        lead_stages={"lead_id": ["1", "2"], "stage": ["won", "won"], "entered_at": ["2026-02-01", "2026-03-01"]},
+        deals={
+            "deal_id": ["d"],
+            "created_at": ["2026-01-01"],
+            "status": ["won"],
+            "closed_at": ["2026-04-01"],
+            "amount": [900],
+        },
+        deal_stages={
+            "deal_id": ["d", "d", "d"],
+            "stage": ["offer", "talks", "won"],
+            "entered_at": ["2026-01-10", "2026-02-10", "2026-04-01"],
+            "amount": [500, 700, 900],
+        },
+    )
+    assert rows(made, "leads", "customer_id") == [("c1",), (None,)]
+    assert rows(made, "deals", "status", "closed_at", "amount") == [("open", None, 7_000_000)]
+    assert rows(made, "deals", "status", "amount", cutoff=LATER) == [("won", 9_000_000)]
+
+
+@pytest.fixture
+def firm(lines):
+    ids = ["A", "A", "B", "C"]
+    return pd.DataFrame(
+        {
+            "order_id": ids,
+            "customer_id": ["1", "1", "2", "1"],
+            "ordered_at": ["2026-01-01", "2026-01-01", "2026-02-01", "2026-04-01"],
+            "net_amount": [1.0, 1.0, 2.0, 3.0],
+            "delivery_at": ["2026-02-10", "2026-04-10", None, None],
+        }
+    )
+
+
+def test_the_hash_ignores_order_and_whatever_is_not_visible(tables, firm):
+    expected = data_hash(tables(order_lines=firm), CUTOFF)
+    assert data_hash(tables(order_lines=firm[::-1]), CUTOFF) == expected
+    assert data_hash(tables(order_lines=firm[firm.columns[::-1]]), CUTOFF) == expected
+    assert data_hash(tables(order_lines=firm[:3]), CUTOFF) == expected
+    later = firm.assign(delivery_at=["2026-02-10", "2026-05-10", "2026-06-01", "2026-07-01"])
+    assert data_hash(tables(order_lines=later), CUTOFF) == expected
+    assert data_hash(tables(order_lines=firm), LATER) != expected
+
+
+def test_the_hash_sees_every_visible_value(tables, firm):
+    expected = data_hash(tables(order_lines=firm), CUTOFF)
+    for changed in (
+        firm.assign(net_amount=[1.0, 1.0001, 2.0, 3.0]),
+        firm.assign(customer_id=["1", "1", "3", "1"]),
+        firm.assign(delivery_at=["2026-02-11", "2026-04-10", None, None]),
+        firm.assign(product_id=[None] * 4),
+        firm[1:],
+        pd.concat([firm, firm[:1]]),
+    ):
+        assert data_hash(tables(order_lines=changed), CUTOFF) != expected
+    assert data_hash(tables(zone="UTC", order_lines=firm), CUTOFF) != expected
+    with_more = tables(order_lines=firm, customers={"customer_id": ["1"]})
+    assert data_hash(with_more, CUTOFF) != expected
