@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 # OpenMP threads that spin while waiting slow down everything else on a small machine
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help setup demo test stress check format lock catalogue card clean
+.PHONY: help setup demo test stress check format lock catalogue clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -46,7 +46,8 @@ lock: $(STAMP)  ## resolve again and pin with hashes, without addresses
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.txt --upgrade
 
 catalogue: $(STAMP)  ## write docs/feature-catalogue.md again
-	$(BIN)/python -m crm_ml.features.catalogue docs/feature-catalogue.md
+	$(BIN)/python -c "from pathlib import Path; from crm_ml.features import catalogue_markdown; \
+	  Path('docs/feature-catalogue.md').write_text(catalogue_markdown(), encoding='utf-8')"
 
 clean:  ## remove the environment and the demo
 	rm -rf $(VENV) demo

@@ -80,3 +80,67 @@ def test_cron_line_is_a_cron_line() -> None:
     minute, hour, day, month, weekday, user, command = lines[0].split(maxsplit=6)
     assert (minute, hour, day, month, weekday, user) == ("30", "5", "*", "*", "1-5", "crm-ml")
     assert "pipelines/score-daily.sh" in command
+
+
+def test_the_feature_catalogue_is_up_to_date() -> None:
+    from crm_ml.features import catalogue_markdown
+
+    written = (ROOT / "docs" / "feature-catalogue.md").read_text(encoding="utf-8")
+    assert written == catalogue_markdown(), "run `make catalogue`"
+
+
+def _options(command: str) -> set[str]:
+    import click
+    import typer.main
+
+    from crm_ml.cli.app import app
+
+    group = typer.main.get_command(app)
+    assert isinstance(group, click.Group)
+    return {option for parameter in group.commands[command].params for option in parameter.opts if option[:2] == "--"}
+
+
+def test_every_command_and_option_is_documented() -> None:
+    import click
+    import typer.main
+
+    from crm_ml.cli.app import app
+
+    text = (ROOT / "docs" / "commands.md").read_text()
+    group = typer.main.get_command(app)
+    assert isinstance(group, click.Group)
+    for command in group.commands:
+        assert f"## {command}" in text, f"docs/commands.md lacks {command}"
+        for option in _options(command):
+            assert f"`{option}" in text, f"docs/commands.md lacks {option} of {command}"
+
+
+def test_the_example_of_an_own_feature_runs() -> None:
+    """The lines shown in docs/how-it-works.md, on a firm of three visits."""
+    import datetime as dt
+
+    import pandas as pd
+
+    from crm_ml.features import build_features, default_features, remove_feature
+    from crm_ml.tables import from_frames
+
+    page = (ROOT / "docs" / "how-it-works.md").read_text()
+    block = re.search(r"<!-- example: own feature -->\n```python\n(.*?)```", page, flags=re.DOTALL)
+    assert block is not None
+    declaration = block[1].split("ws = crm.open_workspace")[0]
+    assert len([line for line in declaration.splitlines() if line.strip()]) < 10
+    before = {feature.id for feature in default_features()}
+    exec(compile(declaration, "how-it-works.md", "exec"), {})
+    (added,) = {feature.id for feature in default_features()} - before
+    try:
+        visits = {
+            "interaction_id": ["1", "2", "3"],
+            "customer_id": ["7"] * 3,
+            "channel": ["visit", "visit", "phone"],
+            "occurred_at": ["2026-02-01", "2025-12-01", "2026-02-02"],
+        }
+        tables = from_frames({"interactions": pd.DataFrame(visits)})
+        spine = pd.DataFrame({"customer_id": ["7"], "as_of": [dt.date(2026, 3, 2)]})
+        assert build_features(tables, spine)[added].tolist() == [1.0]
+    finally:
+        remove_feature(added)

@@ -12,6 +12,7 @@ from crm_ml.tables.synth.people import customer_ids, manager_ids, numbered
 from crm_ml.tables.synth.streams import stream
 from crm_ml.tables.synth.world import BURN_IN_DAYS, Bools, Floats, Ints, World
 
+# per customer and year; how much customers differ in asking, and how little discontent keeps them from it
 _INQUIRIES, _COMPLAINTS, _CALLS = 22.0, 0.5, 5.0
 _SPREAD, _TALK = 0.4, 0.1
 _NOTICED_AFTER_DAYS = 120
@@ -74,7 +75,7 @@ def _made(world: World, kind: str, who: Ints, day: Ints, rng: np.random.Generato
 
 
 def _inquiries(world: World, life: Life) -> pd.DataFrame:
-    """Customers ask and talk while they are there; the discontented a little less."""
+    """Return what customers ask and tell while they are there; the discontented a little less."""
     rng = stream(world.seed, "inquiries")
     mood, day = _weeks(world, life)
     rate = _INQUIRIES * np.exp(rng.normal(0, _SPREAD, world.customers)) * (35 / world.gap_days) ** 0.25
@@ -84,7 +85,7 @@ def _inquiries(world: World, life: Life) -> pd.DataFrame:
 
 
 def _complaints(world: World, life: Life, orders: Orders) -> pd.DataFrame:
-    """Complaints come from discontent, and some days after a late or faulty delivery."""
+    """Return the complaints: from discontent, and some days after a late or faulty delivery."""
     rng = stream(world.seed, "complaints")
     mood, day = _weeks(world, life)
     there = (day >= world.joins) & (day < life.left)
@@ -97,7 +98,7 @@ def _complaints(world: World, life: Life, orders: Orders) -> pd.DataFrame:
 
 
 def _outbound(world: World, life: Life) -> pd.DataFrame:
-    """Sales calls and visits; it notices late that a customer has gone, and then calls less."""
+    """Return calls and visits of sales, which notices late that a customer has gone and then calls less."""
     rng = stream(world.seed, "outbound")
     _, day = _weeks(world, life)
     rate = _CALLS * np.exp(rng.normal(0, 0.4, world.customers)) * np.sqrt(np.clip(world.size, 0.5, 4))

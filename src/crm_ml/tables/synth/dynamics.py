@@ -12,15 +12,17 @@ import numpy as np
 from crm_ml.tables.synth.streams import stream
 from crm_ml.tables.synth.world import BURN_IN_DAYS, Bools, Floats, Ints, World
 
-# satisfaction: per week back to the set point, and its weekly noise
 RECOVERY, NOISE = 0.025, 0.12
-# what pushes it down: (yearly rate or chance per order, size of the push)
+"""Satisfaction, per week: the share of the way back to the set point, and the noise."""
 CONTACT_LEAVES, CONTACT_PUSH, MANAGER_PUSH = 0.10, 0.8, 0.5
+"""Changes of the contact at the customer per year, what one costs, and what the leaving of an own manager costs."""
 LATE_CHANCE, LATE_PUSH = 0.06, 0.5
 QUALITY_CHANCE, QUALITY_PUSH = 0.03, 1.1
-# what it does: factor on the buying rate per point, and yearly hazard of leaving
+"""Late and faulty deliveries per order, and what one costs."""
 PACE = 0.35
+"""A point of satisfaction more makes the gaps shorter by the factor exp(-PACE)."""
 LEAVES, LEAVES_MORE = 0.075, 1.7
+"""Chance per year of leaving at satisfaction nought; a point less multiplies it by exp(LEAVES_MORE)."""
 NEVER = np.int64(2**31)
 
 
@@ -43,8 +45,9 @@ class State:
 class Life:
     """What happened: orders in time order, and the state of every customer at the start of every exported day.
 
-    `mood` and `progress` have one row per exported day. `since` is the day index of the first purchase (negative:
-    before the simulation began), `left` the one on which the customer decided to leave (`NEVER` if it stayed).
+    `order_mood` is the satisfaction when ordering. `mood` and `progress` have one row per exported day and one for the
+    day of the export. `since` is the day index of the first purchase (negative: before the simulation began), `left`
+    the one on which the customer took its order elsewhere for good (`NEVER` if it stayed).
     """
 
     order_who: Ints
@@ -59,7 +62,11 @@ class Life:
 
 
 def step(state: State, day: int, world: World, rng: np.random.Generator) -> tuple[Bools, Bools]:
-    """Live through one day, changing `state`; return who orders and who decides to leave for good."""
+    """Live through one day, changing `state`; return who orders and who leaves for good.
+
+    Gaps follow a Weibull law in the customer's own time. Who leaves does so when the next order is due: that order and
+    all later ones go elsewhere, and nothing tells before but what discontent does to everybody.
+    """
     who, count = state.who, len(state.who)
     if world.days[day].astype(np.int64) % 7 == 4:  # once a week, on Mondays
         state.mood += RECOVERY * (world.set_point[who] - state.mood) + NOISE * rng.standard_normal(count)
@@ -99,7 +106,7 @@ def live(world: World) -> Life:
     )
     since = np.where(state.waiting, world.joins, -1 - rng.geometric(1 / 2000, count))
     left = np.full(count, NEVER)
-    mood = np.empty((world.end - BURN_IN_DAYS, count), np.float32)
+    mood = np.empty((world.end + 1 - BURN_IN_DAYS, count), np.float32)
     progress = np.empty_like(mood)
     orders: list[tuple[Ints, Ints, Floats, Bools, Bools]] = []
     for day in range(world.end):
@@ -120,8 +127,9 @@ def live(world: World) -> Life:
             state.mood[leaving] = world.set_point[leaving]
             state.progress[leaving] = 0.0
             since[leaving] = day
-    columns = [np.concatenate(parts) for parts in zip(*orders, strict=True)]
-    return Life(*columns, mood=mood, progress=progress, since=since, left=left)
+    mood[-1], progress[-1] = state.mood, state.progress
+    who, day_of, before, late, quality = (np.concatenate(parts) for parts in zip(*orders, strict=True))
+    return Life(who, day_of, before, late, quality, mood, progress, since, left)
 
 
 def deliver(state: State, who: Ints, world: World, rng: np.random.Generator) -> tuple[Bools, Bools]:

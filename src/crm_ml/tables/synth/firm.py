@@ -24,7 +24,7 @@ ACTIVE_DAYS = 365
 _LEAST_YEARS, _MOST_YEARS = 1, 30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Firm:
     """A made-up manufacturer of plastic and machine parts.
 
@@ -33,11 +33,12 @@ class Firm:
     frames : dict of str to DataFrame
         The canonical tables by name. Time stamps are local times without a zone, ids are text, money is in euros.
     seed : int
+        What the firm was made with.
     start, until : date
         The tables hold what happened and was known from the start of `start` to the start of `until`.
     """
 
-    frames: dict[str, pd.DataFrame]
+    frames: dict[str, pd.DataFrame] = field(repr=False)
     seed: int
     start: date
     until: date
@@ -52,6 +53,7 @@ class Firm:
         as_of : date
             A day from `start` to `until`.
         horizon_days : int
+            Days looked ahead.
         simulations : int
             Futures that are played through per customer; the error of a probability is at most
             ``0.5 / sqrt(simulations)``.
@@ -106,6 +108,7 @@ def make_firm(
         Rows of the table customers: those who were there at the start and those who came later. About two thirds of
         them have bought within a year of any day.
     seed : int
+        0 or more; another seed is another firm.
     years : int
         Years of history before `until`.
     until : date

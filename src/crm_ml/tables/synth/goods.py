@@ -22,14 +22,14 @@ _DAY = np.timedelta64(1, "D")
 
 @dataclass(frozen=True)
 class Orders:
-    """One entry per order: its id, customer, time, delivery, net amount, and whether it was faulty."""
+    """One entry per order: its id, customer, delivery, net amount, whether it was faulty, and known to the export."""
 
     order_id: np.ndarray
     who: Ints
-    at: np.ndarray
     delivery_at: np.ndarray
     amount: Floats
     faulty: Bools
+    known: Bools
 
 
 def products_table(world: World) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def clock(days: np.ndarray, rng: np.random.Generator, first: float = 7.0, last: 
 
 
 def order_tables(world: World, life: Life, products: pd.DataFrame) -> tuple[pd.DataFrame, Orders]:
-    """Return the table order_lines and the orders behind it (without returns that have an order number of their own)."""
+    """Return the table order_lines and the orders behind it (not the returns under numbers of their own)."""
     rng = stream(world.seed, "order_lines")
     count = len(life.order_who)
     at = clock(world.days[life.order_day], rng)
@@ -88,9 +88,12 @@ def order_tables(world: World, life: Life, products: pd.DataFrame) -> tuple[pd.D
     amount = np.bincount(of, weights=frame["net_amount"].to_numpy(), minlength=count)
     back = _taken_back(frame, life.order_quality[of], rng)
     frame = pd.concat([frame, back], ignore_index=True)
+    frame = frame[(frame["ordered_at"] < world.until) & (frame["known_at"] < world.until)]
+    seen = np.zeros(count, bool)
+    seen[frame["order"].to_numpy()] = True
     table = _named(world, frame)
     ids = np.array(numbered(number + 1, 8), dtype=object)
-    return table, Orders(ids, life.order_who, at, delivery, np.round(amount, 2), life.order_quality)
+    return table, Orders(ids, life.order_who, delivery, np.round(amount, 2), life.order_quality, seen[number])
 
 
 def _priced(
@@ -144,8 +147,7 @@ def _taken_back(frame: pd.DataFrame, faulty: Bools, rng: np.random.Generator) ->
 
 
 def _named(world: World, frame: pd.DataFrame) -> pd.DataFrame:
-    """Give the rows their ids, and keep what an export of the last day holds."""
-    frame = frame[(frame["ordered_at"] < world.until) & (frame["known_at"] < world.until)]
+    """Put the rows in time order and give them their ids."""
     frame = frame.sort_values(["ordered_at", "order", "own", "line"], kind="stable", ignore_index=True)
     ids = np.array(numbered(frame["order"].to_numpy() + 1, 8), dtype=object)
     own = frame["own"].to_numpy() == 1

@@ -12,6 +12,7 @@ from crm_ml.tables.synth.streams import stream
 from crm_ml.tables.synth.world import BURN_IN_DAYS, Floats, Ints, World
 
 _NEVER_PAID, _IN_PARTS, _OVERPAID, _ENTERED_LATER = 0.008, 0.07, 0.004, 0.20
+# each point of satisfaction below content delays a payment by so many days
 _DAYS_PER_POINT, _CONTENT = 9.0, 1.0
 _DAY = np.timedelta64(1, "D")
 
@@ -25,7 +26,7 @@ def mood_on(life: Life, who: Ints, day: Ints) -> Floats:
 def money_tables(world: World, life: Life, orders: Orders, lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables invoices and payments."""
     bills = pd.concat([_bills(world, orders), _credit_notes(world, lines)], ignore_index=True)
-    bills = bills[(bills["issued_at"] < world.until) & bills["order_id"].isin(lines["order_id"])]
+    bills = bills[bills["issued_at"] < world.until]
     bills = bills.sort_values(["issued_at", "order_id", "amount"], kind="stable", ignore_index=True)
     bills["invoice_id"] = numbered(np.arange(len(bills)) + 1, 8, "R")
     payments = _payments(world, life, bills)
@@ -66,7 +67,7 @@ def _bills(world: World, orders: Orders) -> pd.DataFrame:
             "amount": orders.amount,
             "disputed_at": np.where(disputes, disputed, np.datetime64("NaT", "us")),
         }
-    )
+    )[orders.known]
 
 
 def _credit_notes(world: World, lines: pd.DataFrame) -> pd.DataFrame:

@@ -6,35 +6,42 @@ import unicodedata
 
 import numpy as np
 
-SURNAMES = tuple(
-    """Ahlers Albrecht Arnold Bachmann Bär Bauer Baumgartner Beckmann Bender Berger Bergmann Bischoff Böhm Böttcher Brandt
-    Braun Breuer Brinkmann Buchholz Burkhardt Busch Claasen Dahlmann Decker Dietrich Döring Drescher Dreyer Ebert Eckert
-    Ehlers Engelhardt Ernst Fiedler Fink Fischer Förster Frank Freytag Friedrich Fuchs Geiger Gerlach Göbel Graf Greiner
-    Groß Grünwald Günther Haag Haas Hagemann Hahn Hartmann Hauser Heinemann Heinrich Held Hellwig Hempel Hennig Herrmann
-    Hesse Heuer Hinrichs Hofmann Holzer Horn Huber Hübner Jäger Jahn Jansen Jung Kaiser Karstens Keller Kern Kessler
-    Kirchner Klein Klose Knapp Koch Köhler König Körner Kramer Kraus Krüger Kuhn Kunze Kurz Lange Langer Lehmann Lindner
-    Lohmann Lorenz Ludwig Lüders Maier Marquardt Martens Maurer Mayr Meinecke Menzel Merkle Michels Möller Moser Mühlbauer
-    Naumann Neubauer Neumann Niemeyer Nolte Oelmann Oppermann Ostermann Otto Paulsen Peters Petzold Pfeiffer Pohl Poppe
-    Prinz Raabe Rademacher Rapp Reichert Reinhardt Renner Reuter Richter Riedel Rieger Ritter Röder Roth Rückert Ruppert
-    Sander Sauer Schäfer Schenk Scherer Schilling Schlegel Schlüter Schönfeld Schramm Schreiber Schubert Schuster Seidel
-    Siebert Sommer Stahl Steiner Stöhr Strobel Sturm Thiele Ullrich Unger Vogel Voigt Völker Wagner Walz Weber Wegener
-    Weiß Wendt Wenzel Werner Wieland Wiesner Winkler Wirth Wittmann Wolff Wüst Zander Ziegler Zimmer""".split()
-)
-FIRST_NAMES = tuple(
-    """Andrea Anja Birgit Carolin Christian Claudia Daniel Dirk Eva Florian Frank Gülcan Heike Ines Jan Jörg Jürgen Karin
-    Katrin Lars Lena Markus Martina Matthias Mehmet Michael Nadine Nicole Oliver Petra Ralf Sabine Silke Stefan Susanne
-    Sven Thomas Tobias Ulrike Ute""".split()
-)
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+SURNAMES = _words("""
+    Ahlers Albrecht Arnold Bachmann Bär Bauer Baumgartner Beckmann Bender Berger Bergmann Bischoff Böhm Böttcher
+    Brandt Braun Breuer Brinkmann Buchholz Burkhardt Busch Claasen Dahlmann Decker Dietrich Döring Drescher
+    Dreyer Ebert Eckert Ehlers Engelhardt Ernst Fiedler Fink Fischer Förster Frank Freytag Friedrich Fuchs
+    Geiger Gerlach Göbel Graf Greiner Groß Grünwald Günther Haag Haas Hagemann Hahn Hartmann Hauser Heinemann
+    Heinrich Held Hellwig Hempel Hennig Herrmann Hesse Heuer Hinrichs Hofmann Holzer Horn Huber Hübner Jäger
+    Jahn Jansen Jung Kaiser Karstens Keller Kern Kessler Kirchner Klein Klose Knapp Koch Köhler König Körner
+    Kramer Kraus Krüger Kuhn Kunze Kurz Lange Langer Lehmann Lindner Lohmann Lorenz Ludwig Lüders Maier
+    Marquardt Martens Maurer Mayr Meinecke Menzel Merkle Michels Möller Moser Mühlbauer Naumann Neubauer Neumann
+    Niemeyer Nolte Oelmann Oppermann Ostermann Otto Paulsen Peters Petzold Pfeiffer Pohl Poppe Prinz Raabe
+    Rademacher Rapp Reichert Reinhardt Renner Reuter Richter Riedel Rieger Ritter Röder Roth Rückert Ruppert
+    Sander Sauer Schäfer Schenk Scherer Schilling Schlegel Schlüter Schönfeld Schramm Schreiber Schubert
+    Schuster Seidel Siebert Sommer Stahl Steiner Stöhr Strobel Sturm Thiele Ullrich Unger Vogel Voigt Völker
+    Wagner Walz Weber Wegener Weiß Wendt Wenzel Werner Wieland Wiesner Winkler Wirth Wittmann Wolff Wüst Zander
+    Ziegler Zimmer
+""")
+FIRST_NAMES = _words("""
+    Andrea Anja Birgit Carolin Christian Claudia Daniel Dirk Eva Florian Frank Gülcan Heike Ines Jan Jörg Jürgen
+    Karin Katrin Lars Lena Markus Martina Matthias Mehmet Michael Nadine Nicole Oliver Petra Ralf Sabine Silke
+    Stefan Susanne Sven Thomas Tobias Ulrike Ute
+""")
 TRADES = {
-    "Maschinenbau": "Maschinenbau Antriebstechnik Fördertechnik Werkzeugmaschinen Hydraulik Pumpentechnik".split(),
-    "Automotive": "Fahrzeugtechnik Automotive Karosseriesysteme Fahrzeugteile Nutzfahrzeugbau Sitzsysteme".split(),
-    "Bau": "Bautechnik Fensterbau Hochbau Fassadentechnik Metallbau Bauelemente Haustechnik".split(),
-    "Verpackung": "Verpackungen Folientechnik Kunststoffverpackungen Behälterbau Kartonagen Abfülltechnik".split(),
-    "Elektrotechnik": "Elektrotechnik Schaltanlagen Gehäusetechnik Kabeltechnik Sensorik Lichttechnik".split(),
-    "Medizintechnik": "Medizintechnik Laborgeräte Orthopädietechnik Dentaltechnik Klinikbedarf".split(),
-    "Landtechnik": "Landtechnik Landmaschinen Stalltechnik Bewässerung Gewächshausbau".split(),
-    "Möbel": "Möbelwerke Küchentechnik Büromöbel Innenausbau Sitzmöbel Ladenbau".split(),
-    "Lebensmittel": "Lebensmitteltechnik Molkereitechnik Getränketechnik Backtechnik Fleischereitechnik".split(),
+    "Maschinenbau": _words("Maschinenbau Antriebstechnik Fördertechnik Werkzeugmaschinen Hydraulik Pumpentechnik"),
+    "Automotive": _words("Fahrzeugtechnik Automotive Karosseriesysteme Fahrzeugteile Nutzfahrzeugbau Sitzsysteme"),
+    "Bau": _words("Bautechnik Fensterbau Hochbau Fassadentechnik Metallbau Bauelemente Haustechnik"),
+    "Verpackung": _words("Verpackungen Folientechnik Kunststoffverpackungen Behälterbau Kartonagen Abfülltechnik"),
+    "Elektrotechnik": _words("Elektrotechnik Schaltanlagen Gehäusetechnik Kabeltechnik Sensorik Lichttechnik"),
+    "Medizintechnik": _words("Medizintechnik Laborgeräte Orthopädietechnik Dentaltechnik Klinikbedarf"),
+    "Landtechnik": _words("Landtechnik Landmaschinen Stalltechnik Bewässerung Gewächshausbau"),
+    "Möbel": _words("Möbelwerke Küchentechnik Büromöbel Innenausbau Sitzmöbel Ladenbau"),
+    "Lebensmittel": _words("Lebensmitteltechnik Molkereitechnik Getränketechnik Backtechnik Fleischereitechnik"),
 }
 LEGAL_FORMS = (
     ("GmbH", 0.58),
@@ -67,15 +74,15 @@ PLACES = (
 )
 """The telephone numbers are from the ranges that the German regulator keeps free for films and books."""
 PRODUCT_KINDS = {
-    "Spritzgussteile": "Abdeckkappe Griffschale Klemmhalter Lagerbuchse Rollenkörper Zahnrad Clipleiste Deckel".split(),
-    "Gehäuse": "Klemmengehäuse Sensorgehäuse Pultgehäuse Wandgehäuse Hutschienengehäuse Steckergehäuse".split(),
-    "Drehteile": "Gewindebolzen Distanzhülse Passstift Spannmutter Achszapfen Rändelschraube".split(),
-    "Frästeile": "Grundplatte Adapterflansch Führungsleiste Montagewinkel Spannblock Kupplungsnabe".split(),
-    "Dichtungen": "O-Ring Flachdichtung Wellendichtring Profildichtung Formdichtung".split(),
-    "Profile": "Kantenschutz Kabelkanal U-Profil T-Nut-Profil Gleitleiste".split(),
-    "Werkzeuge": "Spritzgusswerkzeug Stanzwerkzeug Prüflehre Montagevorrichtung".split(),
+    "Spritzgussteile": _words("Abdeckkappe Griffschale Klemmhalter Lagerbuchse Rollenkörper Zahnrad Clipleiste Deckel"),
+    "Gehäuse": _words("Klemmengehäuse Sensorgehäuse Pultgehäuse Wandgehäuse Hutschienengehäuse Steckergehäuse"),
+    "Drehteile": _words("Gewindebolzen Distanzhülse Passstift Spannmutter Achszapfen Rändelschraube"),
+    "Frästeile": _words("Grundplatte Adapterflansch Führungsleiste Montagewinkel Spannblock Kupplungsnabe"),
+    "Dichtungen": _words("O-Ring Flachdichtung Wellendichtring Profildichtung Formdichtung"),
+    "Profile": _words("Kantenschutz Kabelkanal U-Profil T-Nut-Profil Gleitleiste"),
+    "Werkzeuge": _words("Spritzgusswerkzeug Stanzwerkzeug Prüflehre Montagevorrichtung"),
 }
-_MATERIALS = "PA6 PA66-GF30 POM PP ABS PEEK EPDM FKM 1.4301 AlMgSi1 S235".split()
+_MATERIALS = _words("PA6 PA66-GF30 POM PP ABS PEEK EPDM FKM 1.4301 AlMgSi1 S235")
 
 
 def company_names(industries: list[str], rng: np.random.Generator) -> tuple[list[str], list[str]]:

@@ -10,8 +10,9 @@ from crm_ml.tables.synth.names import PLACES, ascii_slug, company_names, person_
 from crm_ml.tables.synth.streams import stream
 from crm_ml.tables.synth.world import INDUSTRIES, Ints, World
 
+# status, share of those who left, and how many days later it is set: from, to
 _ENDINGS = (("terminated", 0.08, 30, 200), ("insolvent", 0.05, 20, 90), ("blocked", 0.04, 60, 150))
-_FORMER_PARENTS = 0.06
+_IN_GROUPS = 0.06
 
 
 def numbered(numbers: Ints, width: int, prefix: str = "") -> list[str]:
@@ -93,7 +94,7 @@ def customers_table(world: World, life: Life) -> pd.DataFrame:
 
 def _parents(ids: np.ndarray, rng: np.random.Generator) -> list[str | None]:
     """Let some customers belong to a group; a parent has no parent itself."""
-    child = rng.random(len(ids)) < _FORMER_PARENTS
+    child = rng.random(len(ids)) < _IN_GROUPS
     parents = np.flatnonzero(~child)
     picked = rng.integers(max(len(parents), 1), size=len(ids))
     return [

@@ -103,9 +103,9 @@ class World:
         """Index of the day on which the export is made."""
         return len(self.days) - OUTLOOK_DAYS
 
-    def index(self, day: date | np.datetime64) -> int:
+    def index(self, day: date) -> int:
         """Return the index of a day in `days` (also of days after the end)."""
-        return int((np.datetime64(day, "D") - self.days[0]).astype(np.int64))
+        return int((np.array(day, dtype="datetime64[D]") - self.days[0]).astype(np.int64))
 
 
 def managers_of(customers: int) -> int:
