@@ -1,0 +1,195 @@
+"""A small firm that every floor above the features can use: written once, trained once, copied where it is changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+FIRM_DAY = "2025-03-03"
+FIRM_YAML = """\
+version: 1
+currency: EUR
+timezone: Europe/Berlin
+language: en
+tables:
+  customers: {source: data/customers.parquet}
+  interactions: {source: data/interactions.parquet}
+  invoices: {source: data/invoices.parquet}
+  order_lines: {source: data/order_lines.parquet}
+  payments: {source: data/payments.parquet}
+churn:
+  active_days: 365
+  gap_days: 0
+  horizon_days: 90
+  snapshots: {every_days: 45}
+"""
+CANARY = "Zacharias Kanarienvogel"
+
+
+def write_small_firm(folder: Path, *, customers: int = 260, seed: int = 7) -> None:
+    """Write a workspace whose customers order more and more slowly before they stay away; ids have leading zeros."""
+    rng = np.random.default_rng(seed)
+    start, days = pd.Timestamp("2022-09-01"), 1000
+    rows = []
+    for number in range(customers):
+        gap = float(np.exp(rng.normal(3.2, 0.4)))
+        end = rng.uniform(200, days) if rng.random() < 0.55 else 10.0 * days
+        at = rng.uniform(0, 60)
+        while at < days:
+            tired = 1.0 + 2.0 * max(0.0, (at - end + 150) / 150) if at < end else 30.0
+            rows.append((f"{number:05d}", at, float(np.exp(rng.normal(6, 0.5)))))
+            at += rng.exponential(gap * tired) + 1
+    orders = pd.DataFrame(rows, columns=["customer_id", "at", "net_amount"])
+    count = len(orders)
+    orders.insert(0, "order_id", [f"A{i:06d}" for i in range(count)])
+    orders.insert(1, "line_no", "1")
+    orders["ordered_at"] = (start + pd.to_timedelta(orders.pop("at"), unit="D")).dt.floor("s").astype("datetime64[us]")
+    orders["net_amount"] = orders["net_amount"].round(2)
+    day = orders["ordered_at"].dt.normalize()
+    invoices = pd.DataFrame(
+        {
+            "invoice_id": "R" + orders["order_id"],
+            "customer_id": orders["customer_id"],
+            "issued_at": day,
+            "due_at": day + pd.Timedelta(days=30),
+            "amount": orders["net_amount"],
+        }
+    )
+    late = pd.to_timedelta(rng.integers(-5, 20, count), unit="D")
+    payments = pd.DataFrame(
+        {
+            "payment_id": "Z" + orders["order_id"],
+            "invoice_id": invoices["invoice_id"],
+            "paid_at": invoices["due_at"] + late,
+            "amount": invoices["amount"],
+        }
+    )
+    who = rng.integers(0, customers, 4 * customers)
+    contacts = pd.DataFrame(
+        {
+            "interaction_id": [f"X{i}" for i in range(len(who))],
+            "customer_id": [f"{i:05d}" for i in who],
+            "occurred_at": (start + pd.to_timedelta(rng.uniform(0, days, len(who)), unit="D")).floor("s").as_unit("us"),
+            "channel": rng.choice(["email", "phone", "visit"], len(who)),
+            "direction": rng.choice(["inbound", "outbound"], len(who)),
+        }
+    )
+    people = pd.DataFrame(
+        {
+            "customer_id": [f"{i:05d}" for i in range(customers)],
+            "name": [f"{CANARY} {i} GmbH" for i in range(customers)],
+            "email": [f"kanarienvogel{i}@example.org" for i in range(customers)],
+            "account_manager_id": rng.choice(["AM1", "AM2"], customers),
+            "profiling_objection": np.arange(customers) % 40 == 0,
+        }
+    )
+    (folder / "data").mkdir(parents=True)
+    tables = {
+        "customers": people,
+        "interactions": contacts,
+        "invoices": invoices,
+        "order_lines": orders,
+        "payments": payments,
+    }
+    for name, frame in tables.items():
+        frame.to_parquet(folder / "data" / f"{name}.parquet", index=False)
+    (folder / "crm.yaml").write_text(FIRM_YAML, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def small_firm(tmp_path_factory):
+    """A workspace without a model; not to be changed."""
+    folder = tmp_path_factory.mktemp("firm") / "plain"
+    write_small_firm(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_firm(small_firm, tmp_path_factory):
+    """The same with a model that serves; not to be changed."""
+    from crm_ml.jobs.train import train
+
+    folder = tmp_path_factory.mktemp("trained") / "firm"
+    shutil.copytree(small_firm, folder)
+    result = train(folder, as_of=FIRM_DAY)
+    assert result.verdict == "champion"
+    return folder
+
+
+@pytest.fixture
+def workspace(trained_firm, tmp_path):
+    """A copy of the trained firm, to be changed at will."""
+    folder = tmp_path / "ws"
+    shutil.copytree(trained_firm, folder, symlinks=True)
+    return folder
+
+
+@pytest.fixture
+def untrained(small_firm, tmp_path):
+    """A copy of the firm without a model, to be changed at will."""
+    folder = tmp_path / "ws"
+    shutil.copytree(small_firm, folder, symlinks=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def firm_day():
+    """A day on which the firm can be trained and scored."""
+    return FIRM_DAY
+
+
+@pytest.fixture(scope="session")
+def canary():
+    """A name that must not leave the firm's own tables."""
+    return CANARY
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+class Runner:
+    """`runner("score", ..., ws=folder)` runs `crm-ml score ...` in a process of its own and waits for it."""
+
+    def __init__(self, server: subprocess.Popen, cache: Path) -> None:
+        self.server = server
+        self.cache = cache
+
+    def request(self, *args: str, ws: Path | None = None, **more: object) -> dict:
+        where = [] if ws is None else ["--workspace", str(ws), "--json"]
+        return {"args": [*args, *where], "cache": str(self.cache), "cwd": str(self.cache), **more}
+
+    def together(self, requests: list[dict]) -> list[Outcome]:
+        self.server.stdin.write(json.dumps(requests) + "\n")
+        self.server.stdin.flush()
+        return [Outcome(**answer) for answer in json.loads(self.server.stdout.readline())]
+
+    def __call__(self, *args: str, ws: Path | None = None, **more: object) -> Outcome:
+        (outcome,) = self.together([self.request(*args, ws=ws, **more)])
+        return outcome
+
+
+@pytest.fixture(scope="session")
+def runner(tmp_path_factory):
+    cache = tmp_path_factory.mktemp("fits")
+    command = [sys.executable, str(Path(__file__).parent / "command_server.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout.readline() == "ready\n"
+        yield Runner(server, cache)
+        assert list(cache.glob("ml*")) == [], "something was written into the working directory"
+        server.stdin.close()

@@ -1,0 +1,234 @@
+"""Plants one mistake at a time in a copy of the package and requires that the tests turn red.
+
+Run it as ``python tests/mutations/plant.py``; it prints a table of mistakes and the first test that saw each, and ends
+with 1 if one went unseen. The package itself is never touched: the copy lies in a temporary folder and wins on the
+path.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ORACLE = "tests/oracle/test_oracle_features.py"
+RULES = "tests/properties/test_time_rules.py"
+DATASET = "tests/models/test_dataset.py"
+SHORT = (
+    "by_hand or messy_firms[0] or messy_firms[8] or customers_and_labels[3] or at_the_bounds or belongs_to_what "
+    "or its_end or seeded_firm"
+)
+MOST_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A text of the package, what a hasty hand would write instead, and the tests that should see it."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    tests: tuple[str, ...] = (ORACLE, RULES)
+    chosen: str = SHORT
+
+
+MISTAKES = (
+    Mistake(
+        "visible at its own instant (< to <=)",
+        "features/build.py",
+        'self._above(source, "from", events.seen_from)',
+        'self._above(source, "from", events.seen_from - 1)',
+    ),
+    Mistake(
+        "visible tables: < to <=",
+        "features/visibility.py",
+        "seen_now = (seen < cutoff) & (cutoff <= until)",
+        "seen_now = (seen <= cutoff) & (cutoff <= until)",
+        (RULES,),
+    ),
+    Mistake(
+        "eligible by a purchase at the cutoff",
+        "features/labels.py",
+        "start = np.maximum(start, above(spine.cutoffs, seen[0]))",
+        "start = np.maximum(0 * start, above(spine.cutoffs, seen[0] - 1))",
+    ),
+    Mistake(
+        "the gap before the label window dropped",
+        "features/labels.py",
+        "lower = timeline.clock.shift(sorted_spine.cutoffs, gap_days)",
+        "lower = timeline.clock.shift(sorted_spine.cutoffs, 0)",
+    ),
+    Mistake(
+        "the label window a day longer",
+        "features/labels.py",
+        "timeline.clock.shift(sorted_spine.cutoffs, gap_days + horizon_days)",
+        "timeline.clock.shift(sorted_spine.cutoffs, gap_days + horizon_days + 1)",
+    ),
+    Mistake(
+        "labels from what was known later",
+        "features/labels.py",
+        "(purchases.seen_from < known_until)",
+        "(purchases.seen_from <= known_until)",
+    ),
+    Mistake(
+        "a look-back window a day longer",
+        "features/build.py",
+        'self._above(source, "t", events.t, window_days + offset_days)',
+        'self._above(source, "t", events.t, window_days + offset_days + 1)',
+    ),
+    Mistake(
+        "the lower bound of a window left out",
+        "features/build.py",
+        'self._above(source, "t", events.t, window_days + offset_days)',
+        'self._above(source, "t - 1", events.t - 1, window_days + offset_days)',
+    ),
+    Mistake(
+        "windows of 24-hour days",
+        "features/timeline.py",
+        "return self.instant(np.maximum(instants + self.offsets[k], ends[k]) + days * DAY)",
+        "return instants + days * DAY",
+    ),
+    Mistake(
+        "days of UTC instead of local ones",
+        "features/timeline.py",
+        "return self.wall(instants) // DAY",
+        "return instants // DAY",
+    ),
+    Mistake(
+        "known_at ignored",
+        "features/events.py",
+        "seen = np.maximum(t, known)",
+        "seen = t + 0 * known",
+    ),
+    Mistake(
+        "a payment seen early",
+        "features/payments.py",
+        "t, seen, until = seen_span(timeline.tables, n.PAYMENTS)",
+        "t, seen, until = seen_span(timeline.tables, n.PAYMENTS)\n    seen = seen * 0",
+    ),
+    Mistake(
+        "the oldest version wins",
+        "features/events.py",
+        "np.lexsort((t[many], known[many], key[many]))",
+        "np.lexsort((t[many], -known[many], key[many]))",
+    ),
+    Mistake(
+        "a late value shown with its row",
+        "features/events.py",
+        "when = np.where(never, FOREVER, at)",
+        "when = np.where(never, FOREVER, np.minimum(at, self.seen_from))",
+    ),
+    Mistake(
+        "visible tables: late values not masked",
+        "features/visibility.py",
+        "late = known_times(tables, table, column) >= cutoff",
+        "late = known_times(tables, table, column) > cutoff + 10**15",
+        (RULES,),
+    ),
+    Mistake(
+        "a snapshot that is not mature",
+        "models/dataset.py",
+        "return snapshot + dt.timedelta(days=gap_days + horizon_days) <= at",
+        "return snapshot + dt.timedelta(days=horizon_days) <= at",
+        (DATASET,),
+        "maturity",
+    ),
+    Mistake(
+        "labels of the fit overlap the evaluation",
+        "models/dataset.py",
+        "if day + dt.timedelta(days=label_days) <= days[count - 1]",
+        "if day < days[count - 1]",
+        (DATASET,),
+        "newest_one_to_three",
+    ),
+    Mistake(
+        "labels of a fold overlap its validation",
+        "models/dataset.py",
+        "d + step <= block[0]",
+        "d < block[0]",
+        (DATASET,),
+        "fold",
+    ),
+    # last, because the kernels are compiled anew
+    Mistake("a kernel's bound: > to >=", "features/kernels.py", "if keys[middle] > x:", "if keys[middle] >= x:"),
+)
+
+
+def run(copy: Path, tests: tuple[str, ...], chosen: str) -> tuple[int, str]:
+    """Run the tests against the copy; return the exit code and the output."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(copy),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NUMBA_CACHE_DIR": str(copy.parent / "numba"),
+    }
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=line", "-m", "not stress", "-k", chosen, *tests]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=MOST_SECONDS, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def first_failure(output: str) -> str:
+    """Return the name of the first failed test in pytest's summary."""
+    found = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+    return found.group(1).removeprefix("tests/") if found else ""
+
+
+def plant(copy: Path, mistake: Mistake) -> str:
+    """Plant a mistake, run the tests, take it out again; return the first failing test (empty: nobody saw it)."""
+    path = copy / "crm_ml" / mistake.file
+    right = path.read_text()
+    if right.count(mistake.right) != 1:
+        raise SystemExit(
+            f"{mistake.name}: {mistake.file} must hold {mistake.right!r} once, found {right.count(mistake.right)}. "
+            "The code has changed: write the mistake anew in tests/mutations/plant.py."
+        )
+    stamp = path.stat()
+    path.write_text(right.replace(mistake.right, mistake.wrong))
+    code, output = run(copy, mistake.tests, mistake.chosen)
+    path.write_text(right)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    if code not in (0, 1):
+        raise SystemExit(f"{mistake.name}: the tests did not run (code {code})\n{output}")
+    return first_failure(output) if code == 1 else ""
+
+
+def say(line: str) -> None:
+    """Write a line at once: the whole takes minutes."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Plant all mistakes, one after the other, and print who saw them."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "src"
+        shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        place = subprocess.run(
+            [sys.executable, "-c", "import crm_ml; print(crm_ml.__file__)"],
+            env={**os.environ, "PYTHONPATH": str(copy)}, cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        if not place.stdout.startswith(str(copy)):
+            raise SystemExit(f"the copy must be what is imported, found {place.stdout.strip()}")
+        code, output = run(copy, (ORACLE, RULES, DATASET), f"{SHORT} or maturity or newest_one or fold")
+        if code != 0:
+            raise SystemExit(f"without a mistake the tests must be green\n{output}")
+        unseen = 0
+        for mistake in MISTAKES:
+            seen_by = plant(copy, mistake)
+            unseen += not seen_by
+            say(f"{mistake.name:45} {seen_by or 'NOBODY SAW IT'}")
+    say(f"{len(MISTAKES) - unseen} of {len(MISTAKES)} mistakes seen")
+    return int(unseen > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
