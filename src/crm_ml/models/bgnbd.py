@@ -114,7 +114,9 @@ def fit_bgnbd(x: FloatArray, t_x: FloatArray, T: FloatArray) -> BgNbd:
 
     options = {"maxiter": 2000, "xatol": 1e-6, "fatol": 1e-10}
     starts = (np.zeros(4), np.array([-1.0, 1.5, 0.0, 1.0]))
-    tried = [minimize(loss, start, method="Nelder-Mead", options=options) for start in starts]
-    best = min(tried, key=lambda result: float(result.fun))
+    best = minimize(loss, starts[0], method="Nelder-Mead", options=options)
+    if not best.success:
+        second = minimize(loss, starts[1], method="Nelder-Mead", options=options)
+        best = min(best, second, key=lambda result: float(result.fun))
     r, alpha, a, b = (float(v) for v in np.exp(np.clip(best.x, -20, 20)))
     return BgNbd(r, alpha * unit, a, b)

@@ -144,13 +144,17 @@ def _read(folder: Path, name: str) -> bytes:
         handle = os.open(folder / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         raise _damaged(folder, f"{name} must be a readable regular file; found: {error.strerror}") from error
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        # before a file object is made of it: a folder in its place must be told from a file by this message too
+        status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise _damaged(folder, f"{name} must be a regular file")
         if status.st_size > _MAX_BYTES:
             raise _damaged(folder, f"{name} must be at most {_MAX_BYTES} bytes; found {status.st_size}")
-        return file.read()
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crm_ml.errors import DataError
+from crm_ml.models.evaluation.metrics import log_loss
 
 FloatArray = NDArray[np.float64]
 CLIP = 1e-6
 MIN_SLOPE = 0.01
+SEASON_DAYS = 365
+# the share of the log loss that following the season must save a year ahead
+SEASON_GAIN = 0.002
 _SEASON_PRIOR = 20.0
 
 
@@ -127,6 +131,37 @@ def fit_calibration(
         beta = np.insert(others, 1, MIN_SLOPE * scale)
     slope = float(beta[1] / scale)
     return Calibration(float(beta[0] - slope * centre), slope, tuple(float(b) for b in beta[2:]))
+
+
+def calibrate(margin: FloatArray, y: NDArray[np.bool_], days: NDArray[np.datetime64]) -> Calibration:
+    """Fit the sigmoid on out-of-time predictions, following the season if that has proved itself a year ahead.
+
+    With two years of predictions the calibration is fitted on all but the newest year, with and without one yearly
+    wave; the wave stays only if it lowers the log loss of the newest year. With less than two years it is never tried:
+    one winter cannot be told from a trend.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> days = np.repeat(np.arange("2023-01-01", "2025-12-01", 30, dtype="datetime64[D]"), 300)
+    >>> wave = season_terms(days, 1)[:, 0]
+    >>> margin = rng.normal(size=len(days))
+    >>> fitted = calibrate(margin, rng.random(len(days)) < sigmoid(margin + wave), days)
+    >>> [round(value, 1) for value in fitted.season]
+    [1.0, 0.0]
+    >>> calibrate(margin, rng.random(len(days)) < sigmoid(margin), days).season
+    ()
+    """
+    newest = days >= days.max() - np.timedelta64(SEASON_DAYS, "D")
+    older = days[~newest]
+    harmonics = 0
+    if len(older) and (older.max() - older.min()) >= np.timedelta64(SEASON_DAYS - 60, "D"):
+        losses = []
+        for count in (0, 1):
+            fit = fit_calibration(margin[~newest], y[~newest], days=older, harmonics=count)
+            losses.append(float(log_loss(y[newest], fit.probability(margin[newest], days[newest]))))
+        harmonics = int(losses[1] < losses[0] * (1 - SEASON_GAIN))
+    return fit_calibration(margin, y, days=days, harmonics=harmonics)
 
 
 def _newton(

@@ -154,7 +154,7 @@ def fit_logistic(encoded: Encoded, y: NDArray[np.bool_], features: Sequence[str]
     if not used:
         rate = float(np.clip(y.mean(), 1e-6, 1 - 1e-6))
         return Logistic(float(np.log(rate / (1 - rate))), ())
-    fitted = LogisticRegression(C=shrinkage, solver="lbfgs", max_iter=1000, tol=1e-6).fit(np.column_stack(columns), y)
+    fitted = LogisticRegression(C=shrinkage, solver="newton-cholesky", tol=1e-8).fit(np.column_stack(columns), y)
     coefficients = fitted.coef_[0]
     terms = []
     for j, (name, (low, high, mean, sd, share)) in enumerate(used):

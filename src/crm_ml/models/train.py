@@ -11,21 +11,27 @@ import numpy as np
 import pandas as pd
 
 from crm_ml.errors import Finding, HeldBack
-from crm_ml.models.calibration import Calibration, fit_calibration
-from crm_ml.models.columns import ColumnContract, FloatArray, learn_columns
-from crm_ml.models.dataset import BoolArray, Dataset, DayArray, Split, plan_split, rolling_folds
+from crm_ml.models.calibration import Calibration, calibrate
+from crm_ml.models.columns import FloatArray, learn_columns
+from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, rolling_folds
 from crm_ml.models.evaluation.intervals import Evaluation, Interval, evaluate
-from crm_ml.models.evaluation.metrics import auc
+from crm_ml.models.evaluation.metrics import brier, calibration_error
+from crm_ml.models.gates import (
+    mature_rows,
+    not_out_of_time,
+    refusal,
+    require_classes,
+    short_history,
+    stepped_down,
+    suspicious_features,
+)
 from crm_ml.models.model import Label, Model
 from crm_ml.models.recipe import (
-    LIGHTGBM,
-    MIN_CUSTOMERS,
     OutOfTime,
     Progress,
     Recipe,
     Rows,
     available_rules,
-    customers_per_class,
     fit_all,
     fit_scorer,
     fold_auc,
@@ -36,10 +42,6 @@ from crm_ml.models.recipe import (
 )
 from crm_ml.models.rules import ONE_COLUMN_RULES
 from crm_ml.names import AS_OF, CUSTOMER_ID
-
-SEASON_DAYS = 365
-SUSPICIOUS_AUC = 0.98
-_SUSPICION_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def train_churn(
     seed: int = 1,
     capacity: float = 0.1,
     threads: int = 2,
-    max_rows: int = 60_000,
+    max_rows: int = 100_000,
     replicates: int = 400,
     folds: int = 4,
     progress: Progress | None = None,
@@ -200,11 +202,11 @@ def train_churn(
 
 
 def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.date | None, say: Progress) -> Training:
-    data, findings = _mature(dataset, settings)
+    data, findings = mature_rows(dataset, settings.train_as_of)
     split = plan_split(data.snapshots, label_days=settings.label_days)
     is_fit, is_evaluation = _on(data, split.fit), _on(data, split.evaluation)
-    _require_classes(data, is_fit, "the snapshots to fit on")
-    _require_classes(data, is_evaluation, "the evaluation snapshots", at_least=1)
+    require_classes(data, is_fit, "the snapshots to fit on")
+    require_classes(data, is_evaluation, "the evaluation snapshots", at_least=1)
 
     say("columns", 0.0)
     fit_frame = data.frame[is_fit]
@@ -220,13 +222,13 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
     rows = Rows(encoded, data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object))
     fit_rows, evaluation_rows = rows.take(is_fit), rows.take(is_evaluation)
     candidates = usable_candidates(fit_rows.y, fit_rows.customers, contract)
-    findings += _step_down(fit_rows, candidates) + _suspicious(fit_rows, contract)
+    findings += stepped_down(fit_rows, candidates) + suspicious_features(fit_rows, contract)
 
     masks, out_of_time = fold_masks(
         fit_rows, rolling_folds(split.fit, label_days=settings.label_days, folds=settings.folds)
     )
     if not out_of_time:
-        findings.append(_not_out_of_time(settings))
+        findings.append(not_out_of_time(settings.label_days))
     inner, recipe = roll(
         fit_rows,
         masks,
@@ -265,18 +267,19 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
     compared = chosen if chosen in candidates else (order[0] if order else "")
     refused = chosen not in candidates
     table["chosen"] = table["name"] == chosen
-    ece = measured.metrics[chosen]["ece"]
-    findings += _seasons(settings, first_event or data.snapshots[-1], ece)
+    measures = measured.measures(chosen)
+    ece = measures["ece"]
+    findings += short_history(settings.train_as_of, first_event or data.snapshots[-1], ece)
     if refused:
-        findings.append(_refusal(compared, one_column, measured))
+        findings.append(refusal(compared, one_column, measured))
     say("done", 1.0)
     return Training(
         verdict="refused" if refused else "champion",
         model=model,
-        metrics=measured.metrics[chosen],
+        metrics=measures,
         differences={rule: measured.auc_difference(compared, rule) for rule in rules} if compared else {},
         compared=compared,
-        baselines={rule: measured.auc_values[rule] for rule in rules},
+        baselines={rule: measured.auc(rule).value for rule in rules},
         candidates=table,
         train_rows=len(data),
         train_events=int(data.y.sum()),
@@ -292,143 +295,8 @@ def _on(data: Dataset, days: tuple[dt.date, ...]) -> BoolArray:
     return np.isin(data.days, np.array(sorted(days), dtype="datetime64[D]"))
 
 
-def _mature(dataset: Dataset, settings: _Settings) -> tuple[Dataset, list[Finding]]:
-    if len(dataset) == 0:
-        raise HeldBack(
-            "There must be customers to learn from; no customer is eligible at any snapshot",
-            remedy="Check active_days, the customers' status and that orders are mapped.",
-            code="no_eligible_customers",
-        )
-    mature = dataset.label_end <= np.datetime64(settings.train_as_of, "D")
-    if not mature.any():
-        earliest = dataset.label_end.min().astype(object)
-        raise HeldBack(
-            f"No snapshot is mature at {settings.train_as_of}: the label window of the oldest ends at {earliest}",
-            remedy=f"Train as of {earliest} or later, or load older data.",
-            code="no_mature_snapshot",
-        )
-    left_out = int((~mature).sum())
-    if not left_out:
-        return dataset, []
-    note = Finding(
-        "info",
-        "immature_rows",
-        f"{left_out} rows whose label window ends after {settings.train_as_of} were left out",
-        "Nothing to do.",
-        count=left_out,
-    )
-    return dataset.take(mature), [note]
-
-
-def _require_classes(data: Dataset, rows: BoolArray, where: str, *, at_least: int = MIN_CUSTOMERS["rule"]) -> None:
-    y, customers = data.y[rows], data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)[rows]
-    churned, stayed = customers_per_class(y, customers)
-    if churned and stayed and min(churned, stayed) >= at_least:
-        return
-    if churned == 0 or stayed == 0:
-        what = "churned" if stayed == 0 else "stayed"
-        raise HeldBack(
-            f"Both churned and retained customers are needed; in {where} all {len(y)} rows {what}",
-            remedy="Check horizon_days and active_days against how often customers order, and that newer orders are "
-            "mapped.",
-            code="one_class",
-        )
-    raise HeldBack(
-        f"At least {at_least} churned and {at_least} retained customers are needed; {where} hold "
-        f"{churned} and {stayed}",
-        remedy="Load more history or more customers, or shorten horizon_days.",
-        code="too_few_churners",
-    )
-
-
-def _step_down(rows: Rows, candidates: tuple[str, ...]) -> list[Finding]:
-    if LIGHTGBM in candidates:
-        return []
-    churned, stayed = customers_per_class(rows.y, rows.customers)
-    tried = ", ".join(candidates) or "the rules alone"
-    return [
-        Finding(
-            "warning",
-            "few_churners",
-            f"Boosting needs {MIN_CUSTOMERS[LIGHTGBM]} churned and {MIN_CUSTOMERS[LIGHTGBM]} retained customers, "
-            f"logistic regression {MIN_CUSTOMERS['logistic']} and {MIN_CUSTOMERS['logistic']}; "
-            f"found {churned} and {stayed}: {tried} tried",
-            "Load more history or more customers.",
-            count=min(churned, stayed),
-        )
-    ]
-
-
-def _suspicious(rows: Rows, contract: ColumnContract) -> list[Finding]:
-    step = max(1, len(rows.y) // _SUSPICION_ROWS)
-    y = rows.y[::step]
-    strong = []
-    for column in contract.columns:
-        values = rows.encoded[column.id][::step]
-        present = ~np.isnan(values)
-        if column.kind != "number" or present.sum() < len(y) / 2:
-            continue
-        strength = auc(y[present], values[present])
-        if np.isfinite(strength) and max(strength, 1 - strength) > SUSPICIOUS_AUC:
-            strong.append(column.id)
-    if not strong:
-        return []
-    return [
-        Finding(
-            "warning",
-            "suspicious_feature",
-            f"{len(strong)} features tell churners from stayers almost alone (AUC above {SUSPICIOUS_AUC})",
-            "Check that they were known at the snapshot and do not restate the label.",
-            count=len(strong),
-            examples=strong,
-        )
-    ]
-
-
-def _not_out_of_time(settings: _Settings) -> Finding:
-    return Finding(
-        "warning",
-        "calibration_not_out_of_time",
-        f"The snapshots before the evaluation span less than two label windows ({settings.label_days} days each): the "
-        "choice of model and its calibration come from other customers of the same time, not from later ones",
-        "Load older data, or train again later.",
-    )
-
-
-def _seasons(settings: _Settings, first_event: dt.date, ece: Interval) -> list[Finding]:
-    history = (settings.train_as_of - first_event).days
-    if history >= 2 * SEASON_DAYS:
-        return []
-    seasons = "one season" if history < SEASON_DAYS else "two seasons"
-    return [
-        Finding(
-            "warning",
-            "short_history",
-            f"Less than {seasons} of history ({history} days, {2 * SEASON_DAYS} wanted): the level of the "
-            f"probabilities is not to be trusted; measured calibration error {ece.value:.3f} "
-            f"({ece.low:.3f} to {ece.high:.3f})",
-            "Use the ranking, read the probabilities with care, and load older data if there is any.",
-            count=history,
-        )
-    ]
-
-
-def _refusal(compared: str, rule: str, measured: Evaluation) -> Finding:
-    if not compared:
-        message = f"No model could be tried; the calibrated rule {rule} serves"
-    else:
-        gap = measured.auc_difference(compared, rule)
-        message = (
-            f"No model beats the rule {rule}: {compared} differs by {gap.value:+.4f} AUC "
-            f"({gap.low:+.4f} to {gap.high:+.4f}), and the lower end must be above 0; the calibrated rule serves"
-        )
-    return Finding(
-        "warning", "refused", message, "Add tables or history that say more than the time since the last order."
-    )
-
-
 def _calibrate(margin: FloatArray, rows: Rows, inner: OutOfTime) -> Calibration:
-    return fit_calibration(margin, rows.y[inner.rows], days=rows.days[inner.rows])
+    return calibrate(margin, rows.y[inner.rows], rows.days[inner.rows])
 
 
 def _table(
@@ -436,7 +304,7 @@ def _table(
 ) -> pd.DataFrame:
     records = []
     for name in names:
-        value = measured.metrics[name]["auc"]
+        value = measured.auc(name)
         records.append(
             {
                 "name": name,
@@ -446,8 +314,8 @@ def _table(
                 "auc": value.value,
                 "auc_low": value.low,
                 "auc_high": value.high,
-                "brier": measured.metrics[name]["brier"].value,
-                "ece": measured.metrics[name]["ece"].value,
+                "brier": brier(measured.y, measured.probabilities[name]),
+                "ece": calibration_error(measured.y, measured.probabilities[name]),
             }
         )
     return pd.DataFrame(records)
@@ -460,7 +328,7 @@ def _verdict(
     losses = dict(zip(table["name"], table["inner_log_loss"], strict=True))
     order = sorted(candidates, key=lambda name: losses[name])
     one_column = [rule for rule in rules if rule in ONE_COLUMN_RULES]
-    to_beat = max(one_column, key=lambda rule: measured.auc_values[rule])
+    to_beat = max(one_column, key=lambda rule: measured.auc(rule).value)
     for looks, name in enumerate(order, start=1):
         if measured.auc_difference(name, to_beat, level=1 - 0.05 / looks).low > 0:
             return name, order, to_beat
@@ -492,7 +360,7 @@ def _refit(
     scorer = fit_scorer(
         name, rows, contract, recipe, seed=settings.seed, threads=settings.threads, max_rows=settings.max_rows
     )
-    calibration = fit_calibration(later.margin, later.y, days=later.days)
+    calibration = calibrate(later.margin, later.y, later.days)
     return Model(scorer, contract.only(scorer.needs), calibration, label, settings.train_as_of), findings
 
 
@@ -506,6 +374,3 @@ def _evaluation_frame(
     table = frame[[CUSTOMER_ID, AS_OF]].reset_index(drop=True)
     columns = {"y": y, "margin": margins[chosen], "p": probabilities[chosen]}
     return table.assign(**columns, **{f"margin_{name}": margin for name, margin in margins.items()})
-
-
-__all__ = ["ColumnContract", "Split", "Training", "train_churn"]

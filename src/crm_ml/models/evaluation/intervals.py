@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,25 +74,37 @@ def interval(value: float, replicates: FloatArray, *, level: float = 0.95) -> In
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Measures of several scores on the same rows, with intervals from the same draws of customers.
+    """Measures of several scores on the same rows, with intervals from the same draws of customers; see `evaluate`."""
 
-    Attributes
-    ----------
-    metrics : dict of dict of Interval
-        By score name, then by measure.
-    auc_values, auc_replicates : dict
-        AUC by score name, and in every replicate: `auc_difference` gives paired differences at any level.
-    """
-
-    metrics: Mapping[str, Mapping[str, Interval]]
-    auc_values: Mapping[str, float]
+    y: NDArray[np.bool_]
+    margins: Mapping[str, FloatArray]
+    probabilities: Mapping[str, FloatArray]
+    weights: NDArray[np.int16]
+    capacity: float
     auc_replicates: Mapping[str, FloatArray]
 
+    def auc(self, name: str) -> Interval:
+        """Return the AUC of a score with its interval."""
+        return interval(metrics.auc(self.y, self.margins[name]), self.auc_replicates[name])
+
     def auc_difference(self, name: str, other: str, *, level: float = 0.95) -> Interval:
-        """Return AUC(name) - AUC(other) with its paired interval."""
-        value = self.auc_values[name] - self.auc_values[other]
-        paired = self.auc_replicates[name] - self.auc_replicates[other]
-        return interval(value, paired, level=level)
+        """Return AUC(name) - AUC(other) with its paired interval of the given level."""
+        value = metrics.auc(self.y, self.margins[name]) - metrics.auc(self.y, self.margins[other])
+        return interval(value, self.auc_replicates[name] - self.auc_replicates[other], level=level)
+
+    def measures(self, name: str) -> dict[str, Interval]:
+        """Return AUC, average precision, Brier score, calibration error and lift of a score, with intervals."""
+        lift = partial(metrics.lift_at_capacity, capacity=self.capacity)
+        others: dict[str, tuple[Callable[..., Any], FloatArray]] = {
+            "average_precision": (metrics.average_precision, self.margins[name]),
+            "brier": (metrics.brier, self.probabilities[name]),
+            "ece": (metrics.calibration_error, self.probabilities[name]),
+            "lift_at_capacity": (lift, self.margins[name]),
+        }
+        return {"auc": self.auc(name)} | {
+            key: interval(float(measure(self.y, score)), bootstrap(measure, self.y, score, self.weights))
+            for key, (measure, score) in others.items()
+        }
 
 
 def evaluate(
@@ -104,7 +117,7 @@ def evaluate(
     seed: int = 0,
     replicates: int = REPLICATES,
 ) -> Evaluation:
-    """Return AUC, average precision, Brier score, calibration error and lift of each score, with intervals.
+    """Draw customers once and rank with every score in every draw.
 
     Parameters
     ----------
@@ -123,30 +136,9 @@ def evaluate(
     --------
     >>> y, score = np.array([False, True] * 50), {"a": np.arange(100.0)}
     >>> result = evaluate(y, score, {"a": np.full(100, 0.5)}, np.arange(100).astype(str), replicates=20)
-    >>> result.metrics["a"]["auc"].value, result.metrics["a"]["brier"].value
+    >>> result.measures("a")["auc"].value, result.measures("a")["brier"].value
     (0.51, 0.25)
     """
     weights = customer_weights(customers, replicates=replicates, seed=seed)
-
-    def lift(truth: ArrayLike, score: ArrayLike, w: ArrayLike | None = None) -> Any:
-        return metrics.lift_at_capacity(truth, score, w, capacity=capacity)
-
-    measures: dict[str, tuple[Callable[..., Any], Mapping[str, FloatArray]]] = {
-        "auc": (metrics.auc, margins),
-        "average_precision": (metrics.average_precision, margins),
-        "brier": (metrics.brier, probabilities),
-        "ece": (metrics.calibration_error, probabilities),
-        "lift_at_capacity": (lift, margins),
-    }
-    result: dict[str, dict[str, Interval]] = {}
-    values: dict[str, float] = {}
-    drawn: dict[str, FloatArray] = {}
-    for name in margins:
-        result[name] = {}
-        for measure_name, (measure, scores) in measures.items():
-            value = float(measure(y, scores[name]))
-            replicated = bootstrap(measure, y, scores[name], weights)
-            result[name][measure_name] = interval(value, replicated)
-            if measure_name == "auc":
-                values[name], drawn[name] = value, replicated
-    return Evaluation(result, values, drawn)
+    drawn = {name: bootstrap(metrics.auc, y, score, weights) for name, score in margins.items()}
+    return Evaluation(y, margins, probabilities, weights, capacity, drawn)

@@ -33,6 +33,8 @@ def _by_ties(truth: FloatArray, values: FloatArray, w: FloatArray) -> tuple[Floa
     order = np.argsort(-values, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(values[order]) != 0])
     sorted_w = w[:, order]
+    if len(starts) == len(values):
+        return values[order], sorted_w * truth[order], sorted_w
     positives = np.add.reduceat(sorted_w * truth[order], starts, axis=1)
     return values[order][starts], positives, np.add.reduceat(sorted_w, starts, axis=1)
 

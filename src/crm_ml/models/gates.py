@@ -1,0 +1,161 @@
+"""What holds a training back, and what it must be told with: each with the numbers found and the numbers needed."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+
+from crm_ml.errors import Finding, HeldBack
+from crm_ml.models.columns import ColumnContract
+from crm_ml.models.dataset import BoolArray, Dataset
+from crm_ml.models.evaluation.intervals import Evaluation, Interval
+from crm_ml.models.evaluation.metrics import auc
+from crm_ml.models.recipe import LIGHTGBM, MIN_CUSTOMERS, Rows, customers_per_class
+from crm_ml.names import CUSTOMER_ID
+
+SEASON_DAYS = 365
+SUSPICIOUS_AUC = 0.98
+_SUSPICION_ROWS = 20_000
+
+
+def mature_rows(dataset: Dataset, train_as_of: dt.date) -> tuple[Dataset, list[Finding]]:
+    """Return the mature rows, and a note about those left out; hold back where none is left."""
+    if len(dataset) == 0:
+        raise HeldBack(
+            "There must be customers to learn from; no customer is eligible at any snapshot",
+            remedy="Check active_days, the customers' status and that orders are mapped.",
+            code="no_eligible_customers",
+        )
+    mature = dataset.label_end <= np.datetime64(train_as_of, "D")
+    if not mature.any():
+        earliest = dataset.label_end.min().astype(object)
+        raise HeldBack(
+            f"No snapshot is mature at {train_as_of}: the label window of the oldest ends at {earliest}",
+            remedy=f"Train as of {earliest} or later, or load older data.",
+            code="no_mature_snapshot",
+        )
+    left_out = int((~mature).sum())
+    if not left_out:
+        return dataset, []
+    note = Finding(
+        "info",
+        "immature_rows",
+        f"{left_out} rows whose label window ends after {train_as_of} were left out",
+        "Nothing to do.",
+        count=left_out,
+    )
+    return dataset.take(mature), [note]
+
+
+def require_classes(data: Dataset, rows: BoolArray, where: str, *, at_least: int = MIN_CUSTOMERS["rule"]) -> None:
+    """Hold back unless enough distinct customers churned and stayed."""
+    y, customers = data.y[rows], data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)[rows]
+    churned, stayed = customers_per_class(y, customers)
+    if churned and stayed and min(churned, stayed) >= at_least:
+        return
+    if churned == 0 or stayed == 0:
+        what = "churned" if stayed == 0 else "stayed"
+        raise HeldBack(
+            f"Both churned and retained customers are needed; in {where} all {len(y)} rows {what}",
+            remedy="Check horizon_days and active_days against how often customers order, and that newer orders are "
+            "mapped.",
+            code="one_class",
+        )
+    raise HeldBack(
+        f"At least {at_least} churned and {at_least} retained customers are needed; {where} hold "
+        f"{churned} and {stayed}",
+        remedy="Load more history or more customers, or shorten horizon_days.",
+        code="too_few_churners",
+    )
+
+
+def stepped_down(rows: Rows, candidates: tuple[str, ...]) -> list[Finding]:
+    """Return a warning where boosting was not tried for want of churners."""
+    if LIGHTGBM in candidates:
+        return []
+    churned, stayed = customers_per_class(rows.y, rows.customers)
+    tried = ", ".join(candidates) or "the rules alone"
+    return [
+        Finding(
+            "warning",
+            "few_churners",
+            f"Boosting needs {MIN_CUSTOMERS[LIGHTGBM]} churned and {MIN_CUSTOMERS[LIGHTGBM]} retained customers, "
+            f"logistic regression {MIN_CUSTOMERS['logistic']} and {MIN_CUSTOMERS['logistic']}; "
+            f"found {churned} and {stayed}: {tried} tried",
+            "Load more history or more customers.",
+            count=min(churned, stayed),
+        )
+    ]
+
+
+def suspicious_features(rows: Rows, contract: ColumnContract) -> list[Finding]:
+    """Return a warning about single features that decide nearly alone: usually a leak."""
+    step = max(1, len(rows.y) // _SUSPICION_ROWS)
+    y = rows.y[::step]
+    strong = []
+    for column in contract.columns:
+        values = rows.encoded[column.id][::step]
+        present = ~np.isnan(values)
+        if column.kind != "number" or present.sum() < len(y) / 2:
+            continue
+        strength = auc(y[present], values[present])
+        if np.isfinite(strength) and max(strength, 1 - strength) > SUSPICIOUS_AUC:
+            strong.append(column.id)
+    if not strong:
+        return []
+    return [
+        Finding(
+            "warning",
+            "suspicious_feature",
+            f"{len(strong)} features tell churners from stayers almost alone (AUC above {SUSPICIOUS_AUC})",
+            "Check that they were known at the snapshot and do not restate the label.",
+            count=len(strong),
+            examples=strong,
+        )
+    ]
+
+
+def not_out_of_time(label_days: int) -> Finding:
+    """Return the warning that the folds were cut across customers, not across time."""
+    return Finding(
+        "warning",
+        "calibration_not_out_of_time",
+        f"The snapshots before the evaluation span less than two label windows ({label_days} days each): the "
+        "choice of model and its calibration come from other customers of the same time, not from later ones",
+        "Load older data, or train again later.",
+    )
+
+
+def short_history(train_as_of: dt.date, first_event: dt.date, ece: Interval) -> list[Finding]:
+    """Return the warning that the level cannot be trusted before two seasons have been seen."""
+    history = (train_as_of - first_event).days
+    if history >= 2 * SEASON_DAYS:
+        return []
+    seasons = "one season" if history < SEASON_DAYS else "two seasons"
+    return [
+        Finding(
+            "warning",
+            "short_history",
+            f"Less than {seasons} of history ({history} days, {2 * SEASON_DAYS} wanted): the level of the "
+            f"probabilities is not to be trusted; measured calibration error {ece.value:.3f} "
+            f"({ece.low:.3f} to {ece.high:.3f})",
+            "Use the ranking, read the probabilities with care, and load older data if there is any.",
+            count=history,
+        )
+    ]
+
+
+def refusal(compared: str, rule: str, measured: Evaluation) -> Finding:
+    """Return the warning that says which rule was not beaten, and by how much."""
+    if not compared:
+        message = f"No model could be tried; the calibrated rule {rule} serves"
+    else:
+        gap = measured.auc_difference(compared, rule)
+        message = (
+            f"No model beats the rule {rule}: {compared} differs by {gap.value:+.4f} AUC "
+            f"({gap.low:+.4f} to {gap.high:+.4f}), and the lower end must be above 0; the calibrated rule serves"
+        )
+    return Finding(
+        "warning", "refused", message, "Add tables or history that say more than the time since the last order."
+    )
