@@ -92,13 +92,13 @@ def _root(
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Folder to make the firm in.")] = Path("demo"),
-    customers: Annotated[int, typer.Option(min=50, max=300_000, help="Number of customers.")] = 2500,
+    customers: Annotated[int, typer.Option(min=50, max=300_000, help="Number of customers.")] = 3000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes another firm.")] = 1,
     as_json: JsonOption = False,
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    """Make a synthetic manufacturer, then train and score: the whole way in one go.
+    r"""Make a synthetic manufacturer, then train and score: the whole way in one go.
 
     \b
     Example:
@@ -126,7 +126,7 @@ def init(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    """Write a first crm.yaml by looking at the files; says what it guessed and what is open.
+    r"""Write a first crm.yaml by looking at the files; says what it guessed and what is open.
 
     \b
     Example:
@@ -152,7 +152,7 @@ def check(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    """Read and check all tables, and print everything found. Ends with 3 if there is an error among it.
+    r"""Read and check all tables, and print everything found. Ends with 3 if there is an error among it.
 
     \b
     Example:
@@ -188,7 +188,7 @@ def features(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    """Write the feature table of the eligible customers of one or more days.
+    r"""Write the feature table of the eligible customers of one or more days.
 
     \b
     Examples:
@@ -219,7 +219,7 @@ def train(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    """Train a model with what was known at the start of a day. Ends with 4 if it beats no rule.
+    r"""Train a model with what was known at the start of a day. Ends with 4 if it beats no rule.
 
     \b
     Example:
@@ -252,7 +252,7 @@ def score(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    """Score every eligible customer of a day with the model that serves, and publish the set. Twice is once.
+    r"""Score every eligible customer of a day with the model that serves, and publish the set. Twice is once.
 
     \b
     Examples:

@@ -16,6 +16,7 @@ from crm_ml.errors import CrmError, ExitCode, Failure, UsageError
 
 _LATER = ("backtest", "compare", "daily", "explain", "feedback", "promote")
 _SECONDS_TO_STOP = 4.0
+_asked_to_stop: list[ExitCode] = []
 
 
 class Stopped(BaseException):
@@ -47,8 +48,6 @@ def _run(given: list[str]) -> int:
 
         outcome = app(args=given, prog_name="crm-ml", standalone_mode=False)
         return int(outcome or 0)
-    except CrmError as error:
-        return _report(error, as_json, debug)
     except Stopped as stopped:
         return _report_stop(stopped.code)
     except KeyboardInterrupt:
@@ -56,6 +55,10 @@ def _run(given: list[str]) -> int:
     except BrokenPipeError:
         return int(ExitCode.OK)
     except Exception as error:
+        if _asked_to_stop:  # compiled code has turned our exception into one of its own
+            return _report_stop(_asked_to_stop[0])
+        if isinstance(error, CrmError):
+            return _report(error, as_json, debug)
         if type(error).__name__ == "Abort":
             return _report_stop(ExitCode.INTERRUPTED)
         if hasattr(error, "format_message"):  # what typer raises for a bad argument
@@ -128,6 +131,7 @@ def _handle_signals() -> None:
 
 def _stopper(code: ExitCode) -> Callable[[int, FrameType | None], None]:
     def stop(_number: int, _frame: FrameType | None) -> None:
+        _asked_to_stop.append(code)
         # compiled code may not come back to Python soon; then the system frees the lock, and the next run tidies up
         timer = threading.Timer(_SECONDS_TO_STOP, os._exit, args=(int(code),))
         timer.daemon = True

@@ -23,9 +23,15 @@ _TOP = 10
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
+class _Out(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the door: a reader that goes away is no failure, though rich takes it for one."""
+        raise BrokenPipeError
+
+
 def out() -> Console:
     """Return the console for results; plain text when stdout is no terminal."""
-    return Console(soft_wrap=True, highlight=False)
+    return _Out(soft_wrap=True, highlight=False)
 
 
 def err() -> Console:

@@ -46,8 +46,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "open": ("Offen:", "Open:"),
     "made": ("Firma angelegt in {path}: {tables}", "Made a firm in {path}: {tables}"),
     "truth": (
-        "AUC am {day}, 90 Tage später nachgesehen: Modell {model}, Tage seit letzter Bestellung {rule}, Wahrheit {truth}",
-        "AUC on {day}, looked up 90 days later: model {model}, days since last order {rule}, truth {truth}",
+        "AUC am {day}, 90 Tage später nachgesehen: Modell {model}, Regel {rule}, Wahrheit {truth}",
+        "AUC on {day}, looked up 90 days later: model {model}, rule {rule}, truth {truth}",
     ),
     "next": ("Ansehen: {path}", "Have a look: {path}"),
 }

@@ -1,4 +1,4 @@
-"""The workspace's own store of model bundles, named by their SHA-256: what scoring loads lies here, whole and checked."""
+"""The workspace's own store of model bundles, named by their SHA-256: scoring loads from here and nowhere else."""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ def check(workspace: Workspace | str | Path, *, as_of: dt.date | str | None = No
 
     Parameters
     ----------
-    workspace : Workspace, str or Path
+    workspace : Workspace or str or Path
+        The workspace or its folder.
     as_of : date or ISO text, optional
         Rows dated later than the start of this day are counted and said.
 

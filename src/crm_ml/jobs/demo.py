@@ -17,10 +17,12 @@ from crm_ml.jobs.score import ScoreResult, score
 from crm_ml.jobs.settings import FILE_NAME
 from crm_ml.jobs.train import TrainResult, train
 from crm_ml.models.evaluation.metrics import auc
-from crm_ml.tables.synth import DEFAULT_UNTIL, make_firm, write_firm
+from crm_ml.tables.synth import DEFAULT_CUSTOMERS, DEFAULT_UNTIL, Firm, make_firm, write_firm
 
 MARKER = ".crm-ml-demo"
 HORIZON_DAYS = 90
+LAST_DAY = DEFAULT_UNTIL - dt.timedelta(days=HORIZON_DAYS)
+"""The last day whose label window ends with the data."""
 _YAML = """\
 # a made-up manufacturer, written by `crm-ml demo`
 version: 1
@@ -65,16 +67,40 @@ class DemoResult:
         }
 
 
+def make_workspace(folder: str | Path, *, customers: int = DEFAULT_CUSTOMERS, seed: int = 1) -> Firm:
+    """Make a synthetic manufacturer in `folder` (tables, crm.yaml, and the truth beside them) and return it.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds something that is not a demo.
+    """
+    root = Path(folder).expanduser().absolute()
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root} is a file", remedy="Name a folder.")
+    if root.is_dir() and any(root.iterdir()) and not (root / MARKER).exists():
+        raise UsageError(f"{root} is not empty and holds no demo", remedy="Name a new folder.")
+    firm = make_firm(customers=customers, seed=seed)
+    with disk_errors(root):
+        make_folder(root)
+        (root / MARKER).write_text(f"customers {customers}\nseed {seed}\n", encoding="utf-8")
+        write_firm(firm, root, [LAST_DAY])
+    sources = "".join(f"  {name}: {{source: data/{name}.parquet}}\n" for name in firm.frames)
+    text = _YAML.format(tables=sources, horizon=HORIZON_DAYS)
+    replace_file(root / FILE_NAME, lambda beside: _write(beside, text), step="demo")
+    return firm
+
+
 def make_demo(
     folder: str | Path = "demo",
     *,
-    customers: int = 2500,
+    customers: int = DEFAULT_CUSTOMERS,
     seed: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> DemoResult:
     """Make a synthetic manufacturer in `folder`, train on it and score its last day that can be looked up.
 
-    The firm's data end 90 days after the scored day, so what then happened is known; training and scoring see nothing of it.
+    The firm's data end 90 days after the scored day, so what then happened is known; no step before sees any of it.
 
     Raises
     ------
@@ -83,25 +109,13 @@ def make_demo(
     """
     root = Path(folder).expanduser().absolute()
     say = progress or (lambda _line: None)
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"{root} is a file", remedy="Name a folder.")
-    if root.is_dir() and any(root.iterdir()) and not (root / MARKER).exists():
-        raise UsageError(f"{root} is not empty and holds no demo", remedy="Name a new folder.")
-    day = DEFAULT_UNTIL - dt.timedelta(days=HORIZON_DAYS)
     say(f"making a manufacturer with {customers:,} customers")
-    firm = make_firm(customers=customers, seed=seed)
-    with disk_errors(root):
-        make_folder(root)
-        (root / MARKER).write_text(f"customers {customers}\nseed {seed}\n", encoding="utf-8")
-        write_firm(firm, root, [day])
-    sources = "".join(f"  {name}: {{source: data/{name}.parquet}}\n" for name in firm.frames)
-    text = _YAML.format(tables=sources, horizon=HORIZON_DAYS)
-    replace_file(root / FILE_NAME, lambda beside: _write(beside, text), step="demo")
-    trained = train(root, as_of=day, progress=say)
-    scored = score(root, as_of=day, progress=say)
+    firm = make_workspace(root, customers=customers, seed=seed)
+    trained = train(root, as_of=LAST_DAY, progress=say)
+    scored = score(root, as_of=LAST_DAY, progress=say)
     say("looking up what then happened")
-    truth = firm.truth(day, HORIZON_DAYS)
-    measured = _auc(scored, truth, root, day)
+    truth = firm.truth(LAST_DAY, HORIZON_DAYS)
+    measured = _auc(scored, truth, root, LAST_DAY)
     return DemoResult(root, {name: len(frame) for name, frame in firm.frames.items()}, trained, scored, measured)
 
 

@@ -35,7 +35,8 @@ class FeatureFile:
     @property
     def table(self) -> pd.DataFrame:
         """The file's content."""
-        return pq.read_table(self.out).to_pandas()
+        frame: pd.DataFrame = pq.read_table(self.out).to_pandas()
+        return frame
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
@@ -53,8 +54,10 @@ def build_features(
 
     Parameters
     ----------
-    workspace : Workspace, str or Path
+    workspace : Workspace or str or Path
+        The workspace or its folder.
     kind : {"churn"}
+        What to work on.
     as_of : date, ISO text, or several
         Business days.
     spine : DataFrame or Parquet file, optional

@@ -12,12 +12,6 @@ from crm_ml.jobs.settings import FILE_NAME
 from crm_ml.tables import propose_mapping
 
 _CURRENCY, _ZONE = "EUR", "Europe/Berlin"
-_HEAD = f"""\
-# proposed by `crm-ml init`: read it, correct it, then run `crm-ml check`
-version: 1
-currency: {_CURRENCY}
-timezone: {_ZONE}
-"""
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ def init_workspace(folder: str | Path, source: str | Path, *, force: bool = Fals
             ],
             code="nothing_recognised",
         )
-    text = _HEAD + proposal.yaml
+    text = proposal.text
     if not dry_run:
         with disk_errors(root):
             make_folder(root)

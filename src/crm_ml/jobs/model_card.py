@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from crm_ml.models import Interval, Training
 
@@ -14,15 +14,20 @@ _MEASURES = {
     "lift_at_capacity": "lift among the riskiest tenth",
 }
 
+_MOST_USED = 10
 
-def model_card(training: Training, facts: Mapping[str, str]) -> str:
+
+def model_card(training: Training, facts: Mapping[str, str], most_used: Sequence[str]) -> str:
     """Return the card as Markdown.
 
     Parameters
     ----------
     training : Training
+        What came out of it.
     facts : mapping
         ``as_of``, ``data_hash``, ``sha256`` and what else is to stand under "Made from".
+    most_used : sequence of str
+        Features in the order of their mean absolute contribution.
     """
     label = training.model.label
     window = f"[day + {label.gap_days}, day + {label.gap_days + label.horizon_days})"
@@ -40,7 +45,7 @@ def model_card(training: Training, facts: Mapping[str, str]) -> str:
         f"{len(training.snapshots)} snapshots from {training.snapshots[-1]} to {training.snapshots[0]} |",
         f"| evaluated on | {', '.join(map(str, sorted(training.evaluated_on)))} (later than all it was fitted on) |",
         "",
-        "The measures are those of the evaluation, before the refit on all snapshots, with 95 % intervals over customers.",
+        "Measured on the evaluation days, before the refit on all snapshots; 95 % intervals over customers.",
         "",
         "| measure | value | interval |",
         "|---|---:|---:|",
@@ -56,7 +61,7 @@ def model_card(training: Training, facts: Mapping[str, str]) -> str:
         "",
         "## Most used features",
         "",
-        *(f"- `{name}`" for name in _most_used(training)),
+        *(f"- `{name}`" for name in most_used[:_MOST_USED]),
         "",
         "## Limits",
         "",
@@ -81,7 +86,3 @@ def _rule(training: Training, name: str) -> str:
     difference = training.differences.get(name)
     shown = "" if difference is None else f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
     return f"| {name} | {training.baselines[name]:.3f} | {shown} |"
-
-
-def _most_used(training: Training) -> list[str]:
-    return list(training.model.features[:10])

@@ -140,11 +140,12 @@ def published_state(plan: SetPlan) -> SetState:
 
 
 def publish_set(plan: SetPlan, files: Mapping[str, Writer], *, keep_sets: int) -> Path:
-    """Build, switch and prune; the caller holds the lock of ``published``.
+    """Build, switch and prune; the caller holds the lock of ``published`` and has cleaned it (`clean`).
 
     Parameters
     ----------
     plan : SetPlan
+        What the set is made of.
     files : mapping
         File name to writer.
     keep_sets : int
@@ -162,8 +163,6 @@ def publish_set(plan: SetPlan, files: Mapping[str, Writer], *, keep_sets: int) -
     """
     _confined(plan)
     with disk_errors(plan.day):
-        clean(plan.published)
-        crash_point("publish.cleaned")
         try:
             make_folder(plan.sets)
             crash_point("publish.day_made")
@@ -180,6 +179,7 @@ def publish_set(plan: SetPlan, files: Mapping[str, Writer], *, keep_sets: int) -
 def clean(published: Path) -> None:
     """Remove what dead runs left behind below ``published``; the caller holds its lock."""
     remove_leftovers(*published.glob(f"*/{_SETS}"))
+    crash_point("publish.cleaned")
 
 
 def _confined(plan: SetPlan) -> None:

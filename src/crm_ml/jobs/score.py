@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +22,7 @@ from crm_ml.features import cutoff_us, data_hash, visible
 from crm_ml.jobs import bundles, tracking
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
 from crm_ml.jobs.lock import locked
-from crm_ml.jobs.publish import SetPlan, SetState, publish_set, published_state
+from crm_ml.jobs.publish import SetPlan, SetState, clean, publish_set, published_state
 from crm_ml.jobs.score_table import FILE_NAME, SCHEMA, SCHEMA_VERSION, Scoring, scores_table, write_scores
 from crm_ml.jobs.settings import Workspace
 from crm_ml.models.bundle import load_bundle, read_meta, trial_load
@@ -63,11 +62,11 @@ class ScoreResult:
     @property
     def table(self) -> pd.DataFrame:
         """The scores, riskiest money first."""
-        if self._table is not None:
-            return self._table.to_pandas()
-        if self.published is None:
-            return SCHEMA.empty_table().to_pandas()
-        return pq.read_table(self.published / FILE_NAME).to_pandas()
+        table = self._table
+        if table is None:
+            table = SCHEMA.empty_table() if self.published is None else pq.read_table(self.published / FILE_NAME)
+        frame: pd.DataFrame = table.to_pandas()
+        return frame
 
     def plot(self) -> Figure:
         """Return a histogram of the probabilities."""
@@ -75,7 +74,7 @@ class ScoreResult:
 
         figure = Figure(figsize=(6, 3.5))
         axes = figure.subplots()
-        axes.hist(self.table["p_churn"], bins=np.linspace(0, 1, 21), color="#4477aa")
+        axes.hist(self.table["p_churn"], bins=20, range=(0, 1), color="#4477aa")
         axes.set(xlabel="p_churn", ylabel="customers", title=f"Churn scores as of {self.as_of}")
         return figure
 
@@ -106,8 +105,10 @@ def score(
 
     Parameters
     ----------
-    workspace : Workspace, str or Path
+    workspace : Workspace or str or Path
+        The workspace or its folder.
     kind : {"churn"}
+        What to work on.
     as_of : date or ISO text
         The business day; nothing that happened or became known on it or later is used.
     force : bool
@@ -145,6 +146,8 @@ def _score(
     workspace: Workspace, day: dt.date, *, force: bool, dry_run: bool, say: Callable[[str], None]
 ) -> ScoreResult:
     settings = workspace.settings
+    if not dry_run:
+        clean(workspace.published)
     say("reading tables")
     tables = read_inputs(workspace, only=CHURN_TABLES)
     crash_point("score.tables_read")
@@ -246,7 +249,7 @@ def _damaged_set(plan: SetPlan, state: SetState) -> list[Finding]:
 
 
 def _nobody(day: dt.date, active_days: int) -> list[Finding]:
-    message = f"no customer is eligible as of {day}: none bought in the {active_days} days before, is active and not objecting"
+    message = f"no customer is eligible as of {day}: nobody who may be scored bought in the {active_days} days before"
     return [
         Finding("warning", "no_eligible_customer", message, "Check the day and `churn.active_days`.", n.ORDER_LINES)
     ]

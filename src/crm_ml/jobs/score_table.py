@@ -83,6 +83,7 @@ def scores_table(tables: Tables, seen: Tables, how: Scoring) -> pa.Table:
     seen : Tables
         What of it is visible at the start of the day.
     how : Scoring
+        Model, day and definitions.
     """
     spine = make_spine(tables, [how.as_of], active_days=how.active_days)
     if len(spine) == 0:

@@ -31,31 +31,35 @@ class _Strict(BaseModel):
 class SnapshotSettings(_Strict):
     """When customers are looked at for training."""
 
-    every_days: int = Field(30, ge=1, le=366, description="days between two snapshots")
-    history_days: int = Field(1825, ge=1, le=36500, description="how far back snapshots reach")
-    min_history_days: int = Field(90, ge=0, le=3660, description="days of events before the first snapshot")
+    every_days: int = Field(default=30, ge=1, le=366, description="days between two snapshots")
+    history_days: int = Field(default=1825, ge=1, le=36500, description="how far back snapshots reach")
+    min_history_days: int = Field(default=90, ge=0, le=3660, description="days of events before the first snapshot")
 
 
 class ChurnSettings(_Strict):
     """What churn means here."""
 
-    active_days: int = Field(365, ge=1, le=3660, description="a purchase within these days makes a customer eligible")
-    gap_days: int = Field(0, ge=0, le=366, description="days between the cutoff and the label window")
-    horizon_days: int = Field(90, ge=1, le=1830, description="length of the label window")
+    active_days: int = Field(
+        default=365, ge=1, le=3660, description="a purchase within these days makes a customer eligible"
+    )
+    gap_days: int = Field(default=0, ge=0, le=366, description="days between the cutoff and the label window")
+    horizon_days: int = Field(default=90, ge=1, le=1830, description="length of the label window")
     snapshots: SnapshotSettings = Field(default_factory=lambda: SnapshotSettings())
 
 
 class LeadSettings(_Strict):
     """What winning a lead means here."""
 
-    gap_days: int = Field(0, ge=0, le=366, description="days between the cutoff and the label window")
-    horizon_days: int = Field(90, ge=1, le=1830, description="length of the label window")
+    gap_days: int = Field(default=0, ge=0, le=366, description="days between the cutoff and the label window")
+    horizon_days: int = Field(default=90, ge=1, le=1830, description="length of the label window")
 
 
 class TrackingSettings(_Strict):
     """Where MLflow keeps runs and models."""
 
-    uri: str = Field("sqlite:///mlflow/mlflow.db", min_length=1, description="tracking and registry address of MLflow")
+    uri: str = Field(
+        default="sqlite:///mlflow/mlflow.db", min_length=1, description="tracking and registry address of MLflow"
+    )
 
 
 class Settings(_Strict):
@@ -64,14 +68,16 @@ class Settings(_Strict):
     version: Literal[1] = Field(description="version of this file's format")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="currency of all amounts, e.g. EUR")
     timezone: str = Field(description="IANA name of the zone in which business days begin, e.g. Europe/Berlin")
-    language: Literal["de", "en"] = Field("de", description="language of lists and reports")
+    language: Literal["de", "en"] = Field(default="de", description="language of lists and reports")
     tables: dict[str, TableMapping] = Field(min_length=1, description="where each canonical table comes from")
     churn: ChurnSettings = Field(default_factory=lambda: ChurnSettings(), description="what churn means")
     leads: LeadSettings = Field(default_factory=lambda: LeadSettings(), description="what winning a lead means")
-    margin_rate: float = Field(1.0, gt=0, le=1, description="margin per revenue where no cost is mapped")
-    policy: str | None = Field(None, description="file with the policy for actions")
+    margin_rate: float = Field(default=1.0, gt=0, le=1, description="margin per revenue where no cost is mapped")
+    policy: str | None = Field(default=None, description="file with the policy for actions")
     tracking: TrackingSettings = Field(default_factory=lambda: TrackingSettings(), description="MLflow store")
-    keep_sets: int = Field(5, ge=1, le=1000, description="published sets kept per day, the one that serves included")
+    keep_sets: int = Field(
+        default=5, ge=1, le=1000, description="published sets kept per day, the one that serves included"
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -120,7 +126,7 @@ class Workspace:
 
     @cached_property
     def config_hash(self) -> str:
-        """SHA-256 over what of the settings changes scores: definitions, currency, zone, margin; not paths or language."""
+        """SHA-256 over the settings that change scores: definitions, currency, zone, margin; not paths or language."""
         relevant = self.settings.model_dump(
             mode="json", include={"version", "currency", "timezone", "churn", "margin_rate"}
         )
@@ -151,7 +157,7 @@ def inside(root: Path, name: str) -> Path:
 
 
 def open_workspace(path: str | Path = ".") -> Workspace:
-    """Read and check the workspace file of a folder.
+    r"""Read and check the workspace file of a folder.
 
     Parameters
     ----------
@@ -171,7 +177,7 @@ def open_workspace(path: str | Path = ".") -> Workspace:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> text = "version: 1\\ncurrency: EUR\\ntimezone: Europe/Berlin\\ntables: {order_lines: {source: orders.parquet}}\\n"
+    >>> text = "version: 1\ncurrency: EUR\ntimezone: Europe/Berlin\ntables: {order_lines: {source: o.parquet}}\n"
     >>> _ = (folder / "crm.yaml").write_text(text)
     >>> open_workspace(folder).settings.churn.horizon_days
     90
@@ -179,7 +185,7 @@ def open_workspace(path: str | Path = ".") -> Workspace:
     >>> open_workspace(folder)
     Traceback (most recent call last):
         ...
-    crm_ml.errors.UsageError: crm.yaml has 2 faults: ... Did you mean "currency"? ...
+    crm_ml.errors.UsageError: crm.yaml has 2 faults: ... Did you mean "currency"?
     """
     root = Path(path).expanduser().absolute()
     if not root.is_dir():
@@ -197,7 +203,7 @@ def parse_settings(value: Mapping[str, Any]) -> Settings:
         faults = _without_other_branches(error.errors(include_url=False, include_input=False))
     findings = list(dict.fromkeys(_finding(fault) for fault in faults))
     count = f"{len(findings)} faults" if len(findings) > 1 else "a fault"
-    shown = "; ".join(f"{fault.message}. {fault.remedy}" for fault in findings[:_FAULTS_SHOWN])
+    shown = "; ".join(f"{fault.message}. {fault.remedy.rstrip('.')}" for fault in findings[:_FAULTS_SHOWN])
     more = f" And {len(findings) - _FAULTS_SHOWN} more." if len(findings) > _FAULTS_SHOWN else ""
     raise UsageError(f"{FILE_NAME} has {count}: {shown}{more}", findings=findings, code=findings[0].code)
 
@@ -214,11 +220,9 @@ def _without_other_branches(faults: Sequence[Any]) -> list[Any]:
     for fault in faults:
         prefix = fault["loc"][:-1]
         of_text = fault["loc"][-1:] == ("str",)
-        if prefix in mappings and of_text:
-            continue
-        if prefix in texts - mappings and not of_text:
-            continue
-        kept.append(fault)
+        other_branch = of_text if prefix in mappings else prefix in texts and not of_text
+        if not other_branch:
+            kept.append(fault)
     return kept
 
 
@@ -263,9 +267,7 @@ def _models_of(annotation: Any) -> Iterator[Any]:
     if origin in (Union, types.UnionType, Annotated):
         for part in get_args(annotation):
             yield from _models_of(part)
-    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif origin in (dict, Mapping):
+    elif (isinstance(annotation, type) and issubclass(annotation, BaseModel)) or origin in (dict, Mapping):
         yield annotation
 
 

@@ -36,7 +36,8 @@ _BATCH = 100
 _PARAM_CHARACTERS = 500
 _MAX_EXPERIMENTS = 1000
 _ALIAS_QUERY = """
-    SELECT v.version, v.run_id FROM registered_model_aliases a JOIN model_versions v ON v.name = a.name AND v.version = a.version
+    SELECT v.version, v.run_id
+    FROM registered_model_aliases a JOIN model_versions v ON v.name = a.name AND v.version = a.version
     WHERE a.name = ? AND a.alias = ? AND v.current_stage <> 'Deleted_Internal'
 """
 _TAGS_QUERY = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
@@ -250,7 +251,7 @@ def _download(workspace: Workspace, wanted: ServingVersion, beside: Path) -> Pat
     """Take the bundle's files one by one, by their exact names, out of the run's artefacts."""
     folder = beside / _BUNDLE
     gone = Failure(
-        f"The files of {wanted.name} version {wanted.version} are in neither the workspace nor the artefacts of its run",
+        f"The files of {wanted.name} version {wanted.version} are neither in the workspace nor with its run",
         remedy="Bring the artefacts back, or train again.",
         code="model_files_gone",
     )
@@ -284,8 +285,8 @@ class _Row:
 def _look_up(file: Path, name: str, alias: str) -> tuple[bool, _Row | None]:
     """Ask the SQLite registry itself, and say whether it could be asked.
 
-    Importing MLflow and opening its store takes several seconds, and scoring needs one row of it. Where the tables are not
-    as expected, MLflow is asked instead (a test holds the two answers against each other).
+    Importing MLflow and opening its store takes several seconds, and scoring needs one row of it. Where the tables are
+    not as expected, MLflow is asked instead (a test holds the two answers against each other).
     """
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=10)) as store:

@@ -28,7 +28,7 @@ from crm_ml.jobs.lock import locked
 from crm_ml.jobs.model_card import model_card
 from crm_ml.jobs.score_table import SCHEMA_VERSION
 from crm_ml.jobs.settings import Workspace
-from crm_ml.jobs.training_record import reliability_picture, training_record
+from crm_ml.jobs.training_record import Explained, explain, reliability_picture, training_record
 from crm_ml.models import Dataset, Training, make_dataset, snapshots_for, train_churn, write_bundle
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class TrainResult:
     version, run_id : str
         In MLflow; empty after a dry run.
     verdict : {"champion", "challenger", "refused"}
-        Champion serves from now on; challenger was found good but an equally new or newer one serves; refused beats no rule.
+        A champion serves from now on; a challenger is good, but a newer one serves; a refused one beats no rule.
     training : Training
         All that was measured.
     findings : tuple of Finding
@@ -65,6 +65,7 @@ class TrainResult:
     verdict: str
     training: Training
     facts: Mapping[str, str]
+    most_used: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     serves: bool = False
 
@@ -97,7 +98,7 @@ class TrainResult:
 
     def card(self) -> str:
         """Return the model card as Markdown."""
-        return model_card(self.training, self.facts)
+        return model_card(self.training, self.facts, self.most_used)
 
     def write_model_card(self, path: str | Path) -> None:
         """Write the model card, e.g. to ``models/churn.md``."""
@@ -131,8 +132,10 @@ def train(
 
     Parameters
     ----------
-    workspace : Workspace, str or Path
+    workspace : Workspace or str or Path
+        The workspace or its folder.
     kind : {"churn"}
+        What to work on.
     as_of : date or ISO text
         Nothing that happened or became known on that day or later is used.
     dry_run : bool
@@ -177,14 +180,16 @@ def train(
             **{name.replace("-", "_"): version(name) for name in _PACKAGES},
         }
         findings = (*tables.findings, *training.findings)
+        explained = explain(training, dataset.frame[dataset.frame[n.AS_OF].isin(training.evaluated_on)])
+        most_used = tuple(explained.most_used)
         with _bundle_folder(workspace, dry_run) as folder:
             meta = {**facts, **training.summary()}
             facts["sha256"] = write_bundle(training.model, folder, meta)
             crash_point("train.bundle_written")
             if dry_run:
-                return TrainResult(kind, "", "", training.verdict, training, facts, findings)
+                return TrainResult(kind, "", "", training.verdict, training, facts, most_used, findings)
             say("writing the run to MLflow")
-            return _keep(workspace, training, dataset, folder, facts, findings)
+            return _keep(workspace, training, explained, folder, facts, findings)
 
 
 def churn_dataset(workspace: Workspace, tables: Tables, day: dt.date) -> tuple[Dataset, dt.date]:
@@ -243,14 +248,13 @@ def _bundle_folder(workspace: Workspace, dry_run: bool) -> Iterator[Path]:
 def _keep(
     workspace: Workspace,
     training: Training,
-    dataset: Dataset,
+    explained: Explained,
     folder: Path,
     facts: Mapping[str, str],
     findings: tuple[Finding, ...],
 ) -> TrainResult:
     """Log, register and, where the rules allow it, let the new version serve."""
-    evaluated = dataset.frame[dataset.frame[n.AS_OF].isin(training.evaluated_on)]
-    record = training_record(training, evaluated, bundle=folder, facts=facts)
+    record = training_record(training, explained, bundle=folder, facts=facts)
     run_id = tracking.log_training(workspace, record, experiment=CHURN)
     store = tracking.bundle_store(workspace)
     with disk_errors(store):
@@ -265,7 +269,8 @@ def _keep(
         expected = seen if alias == tracking.CHAMPION else tracking.alias_version(workspace, CHURN, alias)
         tracking.move_alias(workspace, CHURN, alias, number, expected=expected)
     crash_point("train.decided")
-    return TrainResult(CHURN, number, run_id, verdict, training, facts, findings, alias == tracking.CHAMPION)
+    serves = alias == tracking.CHAMPION
+    return TrainResult(CHURN, number, run_id, verdict, training, facts, tuple(explained.most_used), findings, serves)
 
 
 def _serving_day(workspace: Workspace) -> dt.date | None:
@@ -273,7 +278,7 @@ def _serving_day(workspace: Workspace) -> dt.date | None:
         before = tracking.serving(workspace, CHURN)
     except DamagedArtefact:
         return None  # what cannot be loaded does not serve; training again is the way out
-    return before and before.as_of
+    return None if before is None else before.as_of
 
 
 def decide(verdict: str, as_of: dt.date, serving_as_of: dt.date | None) -> tuple[str, str]:

@@ -1,8 +1,9 @@
-"""What one training leaves in MLflow: parameters, metrics, tables and pictures, without a single customer's name or id."""
+"""What one training leaves in MLflow: parameters, metrics, tables and pictures, and no customer's name or id."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
 _PICTURE_ROWS = 2_000
 
 
-def training_record(training: Training, features: pd.DataFrame, *, bundle: Path, facts: Mapping[str, str]) -> RunRecord:
+def training_record(training: Training, explained: Explained, *, bundle: Path, facts: Mapping[str, str]) -> RunRecord:
     """Return the run of a training.
 
     Parameters
     ----------
     training : Training
-    features : DataFrame
-        Features of the evaluation rows, for the pictures of contributions.
+        What came out of it.
+    explained : Explained
+        Rows of the evaluation and what each feature added to them (`explain`).
     bundle : Path
         Folder with the bundle's files.
     facts : mapping
@@ -44,11 +46,9 @@ def training_record(training: Training, features: pd.DataFrame, *, bundle: Path,
     metrics |= {"train_rows": float(training.train_rows), "train_events": float(training.train_events)}
     evaluation = training.evaluation
     y, p = evaluation["y"].to_numpy(bool), evaluation["p"].to_numpy(np.float64)
-    sample = _sample(features)
-    contributions = training.model.contributions(sample)
-    importance = contributions.importance()
+    importance = explained.contributions.importance()
     texts = {
-        "model_card.md": model_card(training, facts),
+        "model_card.md": model_card(training, facts, explained.most_used),
         "summary.json": as_json(training.summary()),
         "tables/snapshots.csv": _snapshots(training).to_csv(index=False, lineterminator="\n"),
         "tables/candidates.csv": training.candidates.to_csv(index=False, lineterminator="\n"),
@@ -68,15 +68,29 @@ def training_record(training: Training, features: pd.DataFrame, *, bundle: Path,
         metrics={name: value for name, value in metrics.items() if np.isfinite(value)},
         tags={**facts, "verdict": training.verdict, "model_kind": training.model_kind},
         texts=texts,
-        figures=_pictures(training, contributions, sample),
+        figures=_pictures(training, explained),
         bundle=bundle,
     )
 
 
-def _sample(features: pd.DataFrame) -> pd.DataFrame:
-    """Return evenly spaced rows: a picture of more of them shows nothing more."""
+@dataclass(frozen=True)
+class Explained:
+    """Some rows and what each feature adds to their log-odds."""
+
+    rows: pd.DataFrame
+    contributions: Contributions
+
+    @property
+    def most_used(self) -> list[str]:
+        """Features, the one with the largest mean absolute contribution first."""
+        return [str(name) for name in self.contributions.importance()["feature"]]
+
+
+def explain(training: Training, features: pd.DataFrame) -> Explained:
+    """Return contributions for evenly spaced rows: a picture of more of them shows nothing more."""
     step = max(1, -(-len(features) // _PICTURE_ROWS))
-    return features.iloc[::step].reset_index(drop=True)
+    rows = features.iloc[::step].reset_index(drop=True)
+    return Explained(rows, training.model.contributions(rows))
 
 
 def _snapshots(training: Training) -> pd.DataFrame:
@@ -84,7 +98,7 @@ def _snapshots(training: Training) -> pd.DataFrame:
     return pd.DataFrame({n.AS_OF: days, "evaluated_on": days.isin(training.evaluated_on)})
 
 
-def _pictures(training: Training, contributions: Contributions, sample: pd.DataFrame) -> dict[str, Figure]:
+def _pictures(training: Training, explained: Explained) -> dict[str, Figure]:
     from crm_ml.models.explain.pictures import bar_figure, beeswarm_figure, gain_figure
 
     evaluation = training.evaluation
@@ -96,8 +110,8 @@ def _pictures(training: Training, contributions: Contributions, sample: pd.DataF
     return {
         "pictures/reliability.png": reliability_picture(training),
         "pictures/gain.png": gain_figure(curves, title="Gain on the evaluation snapshots"),
-        "pictures/shap_beeswarm.png": beeswarm_figure(contributions, sample),
-        "pictures/shap_bar.png": bar_figure(contributions),
+        "pictures/shap_beeswarm.png": beeswarm_figure(explained.contributions, explained.rows),
+        "pictures/shap_bar.png": bar_figure(explained.contributions),
     }
 
 

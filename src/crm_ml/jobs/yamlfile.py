@@ -20,11 +20,11 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.constructor.ConstructorError(None, None, "aliases (*name) are not allowed; write it out", mark)
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.constructor.ConstructorError(None, None, f"more than {_MAX_DEPTH} levels", mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
@@ -33,7 +33,7 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 found = f"the key {key_node.value!r} is read as {type(key).__name__}; put it in quotes"
                 raise yaml.constructor.ConstructorError(None, None, found, key_node.start_mark)
@@ -66,7 +66,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if raw is None:
         raise UsageError(f"{path} is larger than {MAX_BYTES:,} bytes", remedy="A workspace file is a page or two.")
     try:
-        value = yaml.load(raw.decode("utf-8-sig"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, made stricter
+        value = yaml.load(raw.decode("utf-8-sig"), Loader=_StrictLoader)  # a SafeLoader, made stricter
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text (byte {error.start})", remedy="Save it as UTF-8.") from None
     except yaml.MarkedYAMLError as error:
