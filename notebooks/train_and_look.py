@@ -75,7 +75,8 @@ scored.table[["customer_id", "p_churn", "risk_tier", "value_at_stake", "priority
 # %%
 truth = firm.truth(TRAIN_DAY, horizon_days=90)
 both = scored.table.merge(truth, on="customer_id")
-print(f"{len(both)} customers, correlation with the true probability {np.corrcoef(both.p_churn, both.p_no_purchase)[0, 1]:.2f}")
+correlation = np.corrcoef(both.p_churn, both.p_no_purchase)[0, 1]
+print(f"{len(both)} customers, correlation with the true probability {correlation:.2f}")
 both.groupby("risk_tier", observed=True)[["p_churn", "p_no_purchase"]].mean().join(
     both.risk_tier.value_counts().rename("customers")
 )

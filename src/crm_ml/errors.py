@@ -39,7 +39,7 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found in the data or the configuration.
+    r"""One thing found in the data or the configuration.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ class Finding:
 
     Examples
     --------
-    >>> Finding("warning", "unknown_customer", "2 orders name no known customer", "add them", examples=["A\\n", 7]).examples
-    ('A\\\\n', '7')
+    >>> Finding("warning", "unknown_customer", "2 orders of nobody", "add them", examples=["A\n", 7]).examples
+    ('A\\n', '7')
     """
 
     severity: Severity
@@ -120,7 +120,7 @@ class CrmError(Exception):
         }
 
 
-class Failure(CrmError):
+class Failure(CrmError):  # noqa: N818
     """Something outside is not there (no model yet, a source that is gone): exit code 1."""
 
 

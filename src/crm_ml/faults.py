@@ -16,7 +16,8 @@ LIST_VARIABLE = "CRM_ML_CRASH_POINTS_TO"
 def crash_point(name: str) -> None:
     """End this process with SIGKILL if the environment names this point; otherwise do nothing.
 
-    With ``CRM_ML_CRASH_POINTS_TO`` set to a file, the name is appended to it: so a test learns which points a run passes.
+    With ``CRM_ML_CRASH_POINTS_TO`` set to a file, the name is appended to it: so a test learns which points a run
+    passes.
     """
     if os.environ.get(ENVIRONMENT_VARIABLE) == name:
         os.kill(os.getpid(), signal.SIGKILL)

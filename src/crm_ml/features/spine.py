@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from crm_ml import names as n
 from crm_ml.errors import UsageError
 from crm_ml.features.timeline import I64, cutoff_us
+from crm_ml.tables.values import composed
 
 CUTOFF = "cutoff"
 
@@ -74,7 +75,7 @@ def with_cutoffs(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
 def sort_spine(frame: pd.DataFrame) -> Spine:
     """Return the sorted rows of a spine frame (columns `customer_id`, `cutoff` in microseconds)."""
     # Arrow texts: numpy's would take the longest id's room for every row, and drop a NUL at the end
-    given = pc.utf8_normalize(pa.array(frame[n.CUSTOMER_ID].map(str), pa.string(), from_pandas=True), "NFC")
+    given = composed(pa.array(frame[n.CUSTOMER_ID].map(str), pa.string(), from_pandas=True))
     ids = pc.unique(given).sort()
     subject = pc.index_in(given, ids).to_numpy().astype(np.int64)
     cutoffs = frame[CUTOFF].to_numpy(dtype=np.int64)

@@ -70,13 +70,9 @@ class ScoreResult:
 
     def plot(self) -> Figure:
         """Return a histogram of the probabilities."""
-        from matplotlib.figure import Figure
+        from crm_ml.models.explain.pictures import histogram_figure
 
-        figure = Figure(figsize=(6, 3.5))
-        axes = figure.subplots()
-        axes.hist(self.table["p_churn"], bins=20, range=(0, 1), color="#4477aa")
-        axes.set(xlabel="p_churn", ylabel="customers", title=f"Churn scores as of {self.as_of}")
-        return figure
+        return histogram_figure(self.table["p_churn"].to_numpy(), title=f"Churn scores as of {self.as_of}")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""

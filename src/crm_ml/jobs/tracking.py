@@ -404,8 +404,9 @@ def _import_mlflow() -> tuple[Any, Any]:
                 remedy="Install it: pip install 'crm-ml[tracking]'",
                 code="not_installed",
             ) from None
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("mlflow", "alembic", "sqlalchemy"):
+        # what they would log as an error, traces and all, reaches the user as one Failure
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     return MlflowClient, mlflow.entities
 
 

@@ -71,6 +71,20 @@ def reliability_figure(table: Mapping[str, Sequence[float]], *, title: str = "Re
     return figure
 
 
+def histogram_figure(probabilities: Sequence[float] | np.ndarray, *, title: str = "Scores") -> Figure:
+    """Return how many customers have which probability, in twenty bins.
+
+    Examples
+    --------
+    >>> histogram_figure([0.1, 0.12, 0.9]).axes[0].get_ylabel()
+    'customers'
+    """
+    figure, axes = _figure(6.0, 3.5)
+    axes.hist(np.asarray(probabilities, dtype=float), bins=list(np.linspace(0, 1, 21)), color=COLOURS[0])
+    axes.set(xlim=(0, 1), xlabel="predicted probability of churn", ylabel="customers", title=title)
+    return figure
+
+
 def gain_figure(curves: Mapping[str, Mapping[str, Sequence[float]]], *, title: str = "Gain") -> Figure:
     """Return gain curves: the share of churners found against the share of customers looked at, riskiest first.
 
