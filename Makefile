@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 # OpenMP threads that spin while waiting slow down everything else on a small machine
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help setup demo test stress check format lock catalogue clean
+.PHONY: help setup demo test stress check format lock catalogue card clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -48,6 +48,11 @@ lock: $(STAMP)  ## resolve again and pin with hashes, without addresses
 catalogue: $(STAMP)  ## write docs/feature-catalogue.md again
 	$(BIN)/python -c "from pathlib import Path; from crm_ml.features import catalogue_markdown; \
 	  Path('docs/feature-catalogue.md').write_text(catalogue_markdown(), encoding='utf-8')"
+
+card: $(STAMP)  ## train on the synthetic manufacturer and write models/churn.md again
+	$(BIN)/python -c "import tempfile, crm_ml as crm; from crm_ml.jobs.demo import LAST_DAY, make_workspace; \
+	  folder = tempfile.mkdtemp() + '/firm'; make_workspace(folder); \
+	  crm.train(folder, as_of=LAST_DAY).write_model_card('models/churn.md')"
 
 clean:  ## remove the environment and the demo
 	rm -rf $(VENV) demo

@@ -98,7 +98,7 @@ def demo(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    r"""Make a synthetic manufacturer, then train and score: the whole way in one go.
+    """Make a synthetic manufacturer, then train and score: the whole way in one go.
 
     \b
     Example:
@@ -126,7 +126,7 @@ def init(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    r"""Write a first crm.yaml by looking at the files; says what it guessed and what is open.
+    """Write a first crm.yaml by looking at the files; says what it guessed and what is open.
 
     \b
     Example:
@@ -152,7 +152,7 @@ def check(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    r"""Read and check all tables, and print everything found. Ends with 3 if there is an error among it.
+    """Read and check all tables, and print everything found. Ends with 3 if there is an error among it.
 
     \b
     Example:
@@ -188,7 +188,7 @@ def features(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    r"""Write the feature table of the eligible customers of one or more days.
+    """Write the feature table of the eligible customers of one or more days.
 
     \b
     Examples:
@@ -219,7 +219,7 @@ def train(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    r"""Train a model with what was known at the start of a day. Ends with 4 if it beats no rule.
+    """Train a model with what was known at the start of a day. Ends with 4 if it beats no rule.
 
     \b
     Example:
@@ -252,7 +252,7 @@ def score(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    r"""Score every eligible customer of a day with the model that serves, and publish the set. Twice is once.
+    """Score every eligible customer of a day with the model that serves, and publish the set. Twice is once.
 
     \b
     Examples:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +21,7 @@ from crm_ml.jobs.files import replace_file
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
 from crm_ml.jobs.settings import Workspace
 from crm_ml.tables import Tables
+from crm_ml.tables.zones import local_to_utc
 
 _CUTOFF = "cutoff"
 
@@ -82,15 +84,14 @@ def build_features(
     if bool(days) == (spine is not None):
         raise UsageError("features needs either days (--as-of) or a spine, and not both", remedy="Give one of them.")
     require_churn(workspace, kind)
-    given = None if spine is None else _given_spine(spine)
+    given = None if spine is None else _given_spine(spine, workspace.settings.timezone)
     tables = read_inputs(workspace, only=CHURN_TABLES)
-    if given is not None:
-        days = sorted(set(given[n.AS_OF]))
-    _refuse_unseen(tables, days)
     if given is None:
+        _refuse_unseen(tables, {cutoff_us(day, tables.zone): day for day in days})
         rows = make_spine(tables, sorted(set(days)), active_days=workspace.settings.churn.active_days)
     else:
-        rows = _permitted(tables, given, days)
+        _refuse_unseen(tables, dict(zip(given[_CUTOFF].tolist(), given[n.AS_OF], strict=True)))
+        rows = _permitted(tables, given)
     return floor.build_features(tables, rows).drop(columns=_CUTOFF)
 
 
@@ -109,20 +110,23 @@ def write_features(
     frame = build_features(workspace, kind, as_of=as_of, spine=spine)
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     at = table.schema.get_field_index(n.AS_OF)
-    table = table.set_column(at, n.AS_OF, pa.array(list(frame[n.AS_OF]), pa.date32()))
+    if not pa.types.is_timestamp(table.schema.field(at).type):
+        table = table.set_column(at, n.AS_OF, pa.array(list(frame[n.AS_OF]), pa.date32()))
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent}", remedy="Make it, or name another --out.")
     replace_file(path, lambda beside: pq.write_table(table, beside, compression="zstd"), step="features")
     return FeatureFile(table.num_rows, table.num_columns - 2, path)
 
 
-def _refuse_unseen(tables: Tables, days: Sequence[dt.date]) -> None:
-    for day in days:
-        if floor.visible(tables, cutoff_us(day, tables.zone)).frames[n.ORDER_LINES].num_rows == 0:
-            raise nothing_visible(day)
+def _refuse_unseen(tables: Tables, cutoffs: Mapping[int, dt.date]) -> None:
+    # more is visible later: the first cutoff at which something is clears all that follow
+    for cutoff in sorted(cutoffs):
+        if floor.visible(tables, cutoff).frames[n.ORDER_LINES].num_rows:
+            return
+        raise nothing_visible(cutoffs[cutoff])
 
 
-def _given_spine(spine: pd.DataFrame | str | Path) -> pd.DataFrame:
+def _given_spine(spine: pd.DataFrame | str | Path, zone: str) -> pd.DataFrame:
     if isinstance(spine, pd.DataFrame):
         frame = spine
     else:
@@ -145,24 +149,39 @@ def _given_spine(spine: pd.DataFrame | str | Path) -> pd.DataFrame:
     if not all(isinstance(value, str) for value in ids):
         raise DataError("customer_id of the spine must be text (leading zeros count)", remedy="Store it as text.")
     try:
-        days = [as_day(_plain_date(value)) for value in frame[n.AS_OF]]
+        as_of, cutoffs = _cutoffs(frame[n.AS_OF].tolist(), zone)
     except (TypeError, ValueError, AttributeError):
-        raise DataError("as_of of the spine must be dates", remedy="Store it as dates.", code="bad_type") from None
-    return pd.DataFrame({n.CUSTOMER_ID: ids.to_numpy(dtype=object), n.AS_OF: days})
+        raise DataError(
+            "as_of of the spine must be dates or time stamps", remedy="Store it as one of them.", code="bad_type"
+        ) from None
+    return pd.DataFrame({n.CUSTOMER_ID: ids.to_numpy(dtype=object), n.AS_OF: as_of, _CUTOFF: cutoffs})
 
 
-def _plain_date(value: Any) -> Any:
-    if isinstance(value, dt.datetime):
-        if value != value or value.time() != dt.time(0):  # NaT is not equal to itself
-            raise ValueError(value)
-        return value.date()
-    return value
+def _cutoffs(values: list[Any], zone: str) -> tuple[pd.Series[Any], list[int]]:
+    """Return (as_of, UTC microseconds): days begin at midnight, time stamps without a zone are local."""
+    if any(value is None or value != value for value in values):  # NaT is not equal to itself
+        raise ValueError("null")
+    plain = [not isinstance(value, dt.datetime) or (value.tzinfo is None and _is_midnight(value)) for value in values]
+    if all(plain):
+        days = [as_day(value.date() if isinstance(value, dt.datetime) else value) for value in values]
+        return pd.Series(days, dtype=object), [cutoff_us(day, zone) for day in days]
+    stamps = [pd.Timestamp(value) for value in values]
+    own = np.array([stamp.tzinfo is not None for stamp in stamps], bool)
+    # with a zone: already converted; without: the wall clock of the workspace's zone
+    plain_us = np.array(
+        [(stamp.tz_convert("UTC").tz_localize(None) if stamp.tzinfo else stamp).to_datetime64() for stamp in stamps],
+        "datetime64[us]",
+    ).view(np.int64)
+    instants = np.where(own, plain_us, local_to_utc(plain_us, zone)).tolist()
+    return pd.Series(pd.to_datetime(instants, unit="us", utc=True)), instants
 
 
-def _permitted(tables: Tables, spine: pd.DataFrame, days: Sequence[dt.date]) -> pd.DataFrame:
-    """Leave out who may not be profiled, and give each row its cutoff."""
-    cutoffs = {day: cutoff_us(day, tables.zone) for day in days}
-    rows = spine.assign(**{_CUTOFF: [cutoffs[day] for day in spine[n.AS_OF]]})
+def _is_midnight(value: dt.datetime) -> bool:
+    return value.time() == dt.time(0)
+
+
+def _permitted(tables: Tables, rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out who may not be profiled."""
     customers = tables.frames.get(n.CUSTOMERS)
     if customers is None:
         return rows.reset_index(drop=True)

@@ -34,6 +34,7 @@ from crm_ml.models import Dataset, Training, make_dataset, snapshots_for, train_
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from crm_ml.models.evaluation.intervals import Interval
     from crm_ml.tables import Tables
 
 REFUSED = "refused"
@@ -73,6 +74,11 @@ class TrainResult:
     def model_kind(self) -> str:
         """``lightgbm``, ``logistic``, ``average`` or ``rule``."""
         return self.training.model_kind
+
+    @property
+    def metrics(self) -> Mapping[str, Interval]:
+        """``auc``, ``average_precision``, ``brier``, ``ece`` and ``lift_at_capacity``, each with its 95 % interval."""
+        return self.training.metrics
 
     @property
     def table(self) -> pd.DataFrame:

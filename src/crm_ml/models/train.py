@@ -179,7 +179,7 @@ def train_churn(
         One class only, too few churned or retained customers, no mature snapshot, too little history to evaluate, no
         rows, or no rule's columns.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     settings = _Settings(train_as_of, gap_days + horizon_days, seed, capacity, threads, max_rows, replicates, folds)
     say = progress or (lambda what, share: None)

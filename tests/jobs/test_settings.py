@@ -1,0 +1,229 @@
+"""crm.yaml: every fault is found, all at once, with a way out; nothing of it runs or grows."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from crm_ml.errors import Failure, UsageError
+from crm_ml.jobs.settings import Settings, inside, open_workspace
+
+HEAD = "version: 1\ncurrency: EUR\ntimezone: Europe/Berlin\n"
+TABLES = "tables: {order_lines: {source: orders.parquet}}\n"
+
+
+@pytest.fixture
+def refused(tmp_path):
+    def refuse(text: str | bytes) -> UsageError:
+        (tmp_path / "crm.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(UsageError, match=r"crm\.yaml") as caught:
+            open_workspace(tmp_path)
+        assert int(caught.value.exit_code) == 2
+        return caught.value
+
+    return refuse
+
+
+def test_defaults(tmp_path):
+    (tmp_path / "crm.yaml").write_text(HEAD + TABLES)
+    settings = open_workspace(tmp_path).settings
+    churn = settings.churn
+    assert (churn.active_days, churn.gap_days, churn.horizon_days) == (365, 0, 90)
+    assert (churn.snapshots.every_days, churn.snapshots.history_days, churn.snapshots.min_history_days) == (
+        30,
+        1825,
+        90,
+    )
+    assert (settings.language, settings.margin_rate, settings.policy, settings.keep_sets) == ("de", 1.0, None, 5)
+    assert settings.tracking.uri == "sqlite:///mlflow/mlflow.db"
+
+
+def test_a_whole_file_as_the_design_shows_it(tmp_path):
+    (tmp_path / "crm.yaml").write_text(
+        HEAD
+        + """language: de
+tables:
+  order_lines:
+    source: exports/orders/*.parquet
+    where: '"Customer ID" IS NOT NULL'
+    columns: {order_id: Invoice, net_amount: {sql: Quantity * Price}}
+  leads:
+    source: {path: crm/leads.csv, delimiter: ";", encoding: utf-8, decimal: ",", date_format: "%d.%m.%Y"}
+    columns: {lead_id: Nr, created_at: Angelegt am, source: Herkunft}
+    attributes: {known_from: created_at, columns: {budget: Budget, region: {sql: upper(Region)}}}
+  lead_stages:
+    source: crm/leads.csv
+    where: Status = 'gewonnen'
+    columns: {lead_id: Nr, stage: {sql: "'won'"}, entered_at: Abschluss}
+  invoices: {source: {database: erp, query: SELECT 1}}
+churn:
+  active_days: 365
+  snapshots: {every_days: 30, history_days: 1825, min_history_days: 90}
+leads: {gap_days: 0, horizon_days: 90}
+margin_rate: 1.0
+policy: policy.yaml
+tracking: {uri: sqlite:///mlflow/mlflow.db}
+keep_sets: 3
+"""
+    )
+    assert set(open_workspace(tmp_path).settings.tables) == {"order_lines", "leads", "lead_stages", "invoices"}
+
+
+# what is wrong, what the message must say, the code of the first finding
+FAULTS = {
+    "unknown key": (HEAD + TABLES + "curency: EUR\n", 'curency.*Did you mean "currency"', "unknown_key"),
+    "unknown key below": (HEAD + TABLES + "churn: {horizont_days: 9}\n", 'Did you mean "horizon_days"', "unknown_key"),
+    "unknown key deep": (
+        HEAD + TABLES + "churn: {snapshots: {evry_days: 9}}\n",
+        'Did you mean "every_days"',
+        "unknown_key",
+    ),
+    "unknown key of a table": (HEAD + "tables: {order_lines: {sorce: x}}\n", 'Did you mean "source"', "missing_key"),
+    "unknown key of a source": (
+        HEAD + "tables: {order_lines: {source: {path: x, delimeter: ';'}}}\n",
+        'Did you mean "delimiter"',
+        "unknown_key",
+    ),
+    "unknown table": (HEAD + "tables: {order_line: {source: x}}\n", 'Did you mean "order_lines"', "bad_value"),
+    "unknown column": (
+        HEAD + "tables: {order_lines: {source: x, columns: {net_amout: a}}}\n",
+        'Did you mean "net_amount"',
+        "bad_value",
+    ),
+    "no tables": (HEAD, "tables: this key is needed", "missing_key"),
+    "empty tables": (HEAD + "tables: {}\n", "tables", "bad_value"),
+    "no version": (HEAD.replace("version: 1\n", "") + TABLES, "version: this key is needed", "missing_key"),
+    "later version": (HEAD.replace("version: 1", "version: 2") + TABLES, "version: input should be 1", "bad_value"),
+    "version as text": (HEAD.replace("version: 1", "version: '1'") + TABLES, "version", "bad_value"),
+    "zone": (HEAD.replace("Berlin", "Berlim") + TABLES, 'timezone.*Did you mean "Europe/Berlin"', "bad_value"),
+    "zone as a path": (HEAD.replace("Europe/Berlin", "../../etc/passwd") + TABLES, "timezone", "bad_value"),
+    "zone absolute": (HEAD.replace("Europe/Berlin", "/etc/localtime") + TABLES, "timezone", "bad_value"),
+    "zone empty": (HEAD.replace("Europe/Berlin", "''") + TABLES, "timezone", "bad_value"),
+    "currency": (HEAD.replace("EUR", "euro") + TABLES, "currency", "bad_value"),
+    "no as a currency": (HEAD.replace("EUR", "no") + TABLES, "YAML reads no as false", "bad_value"),
+    "language": (HEAD + TABLES + "language: fr\n", "language", "bad_value"),
+    "margin of zero": (HEAD + TABLES + "margin_rate: 0\n", "margin_rate.*greater than 0", "bad_value"),
+    "margin in per cent": (HEAD + TABLES + "margin_rate: 30\n", "margin_rate.*less than or equal to 1", "bad_value"),
+    "margin as text": (HEAD + TABLES + "margin_rate: '0.3'\n", "margin_rate.*plain number", "bad_value"),
+    "margin nan": (HEAD + TABLES + "margin_rate: .nan\n", "margin_rate", "bad_value"),
+    "horizon yes": (HEAD + TABLES + "churn: {horizon_days: yes}\n", "horizon_days.*integer", "bad_value"),
+    "horizon negative": (HEAD + TABLES + "churn: {horizon_days: -1}\n", "horizon_days", "bad_value"),
+    "horizon as time": (HEAD + TABLES + "churn: {horizon_days: 1.5}\n", "horizon_days.*integer", "bad_value"),
+    "keep none": (HEAD + TABLES + "keep_sets: 0\n", "keep_sets", "bad_value"),
+    "column is a number": (
+        HEAD + "tables: {order_lines: {source: x, columns: {order_id: 007}}}\n",
+        "quotes",
+        "bad_value",
+    ),
+    "table is nothing": (HEAD + "tables: {order_lines: }\n", "order_lines", "bad_value"),
+    "a date as a key": (HEAD + TABLES + "2026-01-01: x\n", "line 5.*is read as date; put it in quotes", "usage"),
+    "no as a key": (HEAD + TABLES + "no: x\n", "is read as bool", "usage"),
+    "key twice": (HEAD + TABLES + "currency: USD\n", "'currency' stands twice", "usage"),
+    "key twice below": (HEAD + "tables: {order_lines: {source: a, source: b}}\n", "'source' stands twice", "usage"),
+    "alias": (HEAD + "tables: &t {order_lines: {source: x}}\nx: *t\n", "aliases", "usage"),
+    "merge": (HEAD + "a: &a {b: c}\ntables: {<<: *a}\n", "aliases", "usage"),
+    "python tag": (
+        HEAD + TABLES + "x: !!python/object/apply:os.system ['touch owned']\n",
+        "could not determine",
+        "usage",
+    ),
+    "own tag": (HEAD + TABLES + "x: !secret y\n", "could not determine", "usage"),
+    "two documents": (HEAD + TABLES + "---\n" + HEAD, "another document", "usage"),
+    "not yaml": ("version: [1\n", "line", "usage"),
+    "tab": ("version:\t1\n\tx: 1\n", "line", "usage"),
+    "a list": ("- version\n", "must hold `key: value` lines; found list", "usage"),
+    "empty": ("", "found nothing", "usage"),
+    "latin-1": (b"version: 1\nname: M\xfcller\n", "not UTF-8", "usage"),
+    "nul": (HEAD + TABLES + "x: \x00\n", "YAML", "usage"),
+    "too large": ("#" * 1_000_001, "larger than", "usage"),
+    "too deep": ("a: " + "[" * 60 + "]" * 60 + "\n", "levels", "usage"),
+    "impossible date": (HEAD + TABLES + "policy: 2026-13-45\n", "YAML", "usage"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault_is_refused_with_its_reason(name, refused, tmp_path):
+    text, told, code = FAULTS[name]
+    error = refused(text)
+    assert re.search(told, str(error), re.DOTALL), str(error)
+    assert error.code == code
+    assert not (tmp_path / "owned").exists()
+
+
+def test_all_faults_come_at_once(refused):
+    error = refused("version: 1\ncurrency: euro\ntimezone: Mars\nlanguage: fr\nfoo: 1\ntables: {order_lines: {}}\n")
+    assert {finding.column for finding in error.findings} == {
+        "currency",
+        "timezone",
+        "language",
+        "foo",
+        "tables.order_lines.source",
+    }
+    assert all(finding.remedy for finding in error.findings)
+
+
+def test_a_text_or_mapping_is_blamed_for_what_was_meant(refused):
+    error = refused(HEAD + "tables: {order_lines: {source: {path: x, delimeter: ';'}}}\n")
+    assert [finding.column for finding in error.findings] == ["tables.order_lines.source.delimeter"]
+    error = refused(HEAD + "tables: {order_lines: {source: 7}}\n")
+    assert len(error.findings) == 1
+    assert "in quotes" in str(error)
+
+
+def test_a_secret_in_the_wrong_place_is_not_repeated(refused):
+    error = refused(HEAD + TABLES + "tracking: {uri: [postgresql://u:hunter2@db/x]}\nkeep_sets: hunter2\n")
+    assert "hunter2" not in str(error)
+    assert "hunter2" not in str(error.as_dict())
+
+
+def test_a_file_that_would_grow_is_refused_within_a_second(refused):
+    lines = ["a: &a [x,x,x,x,x,x,x,x,x]"] + [
+        f"{b}: &{b} [{','.join(['*' + a] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+    ]
+    began = time.monotonic()
+    assert "aliases" in str(refused("\n".join(lines)))
+    assert time.monotonic() - began < 1
+
+
+def test_no_workspace(tmp_path):
+    with pytest.raises(UsageError, match=r"There is no crm\.yaml in .*`crm-ml init DIR --from FOLDER`"):
+        open_workspace(tmp_path)
+    with pytest.raises(UsageError, match="There is no folder"):
+        open_workspace(tmp_path / "nowhere")
+
+
+def test_every_key_is_described():
+    def undescribed(model, path=""):
+        for name, field in model.model_fields.items():
+            where = f"{path}{name}"
+            if hasattr(field.annotation, "model_fields"):
+                yield from undescribed(field.annotation, f"{where}.")
+            elif not field.description:
+                yield where
+
+    assert list(undescribed(Settings)) == []
+
+
+def test_config_hash_speaks_of_what_changes_scores(tmp_path):
+    def hashed(text: str) -> str:
+        (tmp_path / "crm.yaml").write_text(text)
+        return open_workspace(tmp_path).config_hash
+
+    plain = hashed(HEAD + TABLES)
+    assert hashed(HEAD + TABLES + "language: en\nkeep_sets: 2\npolicy: p.yaml\n") == plain
+    assert hashed(HEAD + TABLES.replace("orders", "moved")) == plain
+    assert hashed(HEAD + TABLES + "churn: {horizon_days: 90}\n") == plain
+    assert hashed(HEAD + TABLES + "churn: {horizon_days: 91}\n") != plain
+    assert hashed(HEAD + TABLES + "margin_rate: 0.3\n") != plain
+
+
+def test_a_link_out_of_the_workspace_is_refused(tmp_path):
+    (tmp_path / "ws").mkdir()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "ws" / "published").symlink_to(tmp_path / "outside")
+    with pytest.raises(Failure, match="leads out of the workspace"):
+        inside(tmp_path / "ws", "published")
+    assert inside(tmp_path / "ws", "mlflow") == Path(tmp_path / "ws" / "mlflow")
