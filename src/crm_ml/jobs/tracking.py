@@ -257,7 +257,7 @@ def _download(workspace: Workspace, wanted: ServingVersion, beside: Path) -> Pat
     )
     with _store(workspace) as (client, _):
         location = str(client.get_run(wanted.run_id).info.artifact_uri)
-        if "://" not in location or location.startswith("file:"):
+        if location.startswith(("/", "file:")):
             raise gone  # a folder of another machine or of the place this workspace was copied from
         listed = {str(entry.path) for entry in client.list_artifacts(wanted.run_id, _BUNDLE)}
         if not listed:
@@ -265,10 +265,18 @@ def _download(workspace: Workspace, wanted: ServingVersion, beside: Path) -> Pat
         odd = listed - {f"{_BUNDLE}/{name}" for name in PART_FILES | {BUNDLE_FILE}}
         if odd:
             raise damaged(f"of run {wanted.run_id}", f"it holds what no bundle holds ({', '.join(sorted(odd)[:5])})")
-        client.download_artifacts(wanted.run_id, f"{_BUNDLE}/{BUNDLE_FILE}", str(beside))
+        make_folder(folder)
+
+        def take(name: str) -> None:
+            # where below the target a file ends up differs by kind of store
+            client.download_artifacts(wanted.run_id, f"{_BUNDLE}/{name}", str(beside))
+            if (beside / name).exists():
+                (beside / name).replace(folder / name)
+
+        take(BUNDLE_FILE)
         crash_point("bundles.described")
         for name in sorted(parts_of(folder / BUNDLE_FILE, wanted.sha256)):
-            client.download_artifacts(wanted.run_id, f"{_BUNDLE}/{name}", str(beside))
+            take(name)
             crash_point("bundles.downloaded")
     return folder
 
@@ -391,6 +399,8 @@ def without_secrets(address: str) -> str:
 def _import_mlflow() -> tuple[Any, Any]:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # stdout is for results
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     with warnings.catch_warnings():

@@ -56,7 +56,7 @@ def reliability_figure(table: Mapping[str, Sequence[float]], *, title: str = "Re
     """
     figure, axes = _figure(6.0, 5.2)
     x, rate, low, high = (np.asarray(table[key], dtype=float) for key in ("mean_prediction", "rate", "low", "high"))
-    axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1, label="kept its word")
+    axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", linewidth=1, label="perfect calibration")
     spread = np.abs(np.vstack([rate - low, high - rate]))
     axes.errorbar(x, rate, yerr=spread, color=COLOURS[0], marker="o", capsize=3, linewidth=1.5, label="observed, 95 %")
     axes.set(
