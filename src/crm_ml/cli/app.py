@@ -41,6 +41,9 @@ class Lang(StrEnum):
 
 
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Folder that holds crm.yaml.")]
+FolderOption = Annotated[
+    Path | None, typer.Option("--workspace", "-w", help="The same as the argument, as other commands name it.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; everything else on stderr.")]
 LangOption = Annotated[Lang | None, typer.Option("--lang", help="Language of the output; default: the workspace's.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
@@ -91,9 +94,10 @@ def _root(
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Folder to make the firm in.")] = Path("demo"),
+    folder: Annotated[Path | None, typer.Argument(help="Folder to make the firm in; default: demo.")] = None,
     customers: Annotated[int, typer.Option(min=50, max=300_000, help="Number of customers.")] = 3000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes another firm.")] = 1,
+    workspace: FolderOption = None,
     as_json: JsonOption = False,
     lang: LangOption = None,
     debug: DebugOption = False,
@@ -106,7 +110,7 @@ def demo(
     """
     from crm_ml.jobs.demo import make_demo
 
-    result = make_demo(folder, customers=customers, seed=seed, progress=_progress())
+    result = make_demo(folder or workspace or Path("demo"), customers=customers, seed=seed, progress=_progress())
     if as_json:
         write_json(result.as_dict())
     else:
@@ -118,8 +122,9 @@ def demo(
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="The new workspace.")],
     source: Annotated[Path, typer.Option("--from", help="Folder with the company's files.")],
+    folder: Annotated[Path | None, typer.Argument(help="The new workspace; default: here.")] = None,
+    workspace: FolderOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a crm.yaml that is there.")] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -134,7 +139,7 @@ def init(
     """
     from crm_ml.jobs.init import init_workspace
 
-    result = init_workspace(folder, source, force=force, dry_run=dry_run)
+    result = init_workspace(folder or workspace or Path(), source, force=force, dry_run=dry_run)
     if as_json:
         write_json(result.as_dict())
     else:

@@ -190,7 +190,7 @@ def fold_masks(rows: Rows, folds: Sequence[Fold]) -> tuple[list[tuple[BoolArray,
             masks.append((fit, validation))
     if masks and min(customers_per_class(*_joined(rows, masks))) >= MIN_CUSTOMERS["rule"]:
         return masks, True
-    _, index = np.unique(rows.customers.astype(str), return_inverse=True)
+    _, index = np.unique(rows.customers, return_inverse=True)
     group = index % CUSTOMER_FOLDS
     return [(group != k, group == k) for k in range(CUSTOMER_FOLDS)], False
 
