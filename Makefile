@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 # OpenMP threads that spin while waiting slow down everything else on a small machine
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help setup demo test stress check format lock catalogue card clean
+.PHONY: help setup demo test stress check format lock catalogue reference card clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -48,6 +48,10 @@ lock: $(STAMP)  ## resolve again and pin with hashes, without addresses
 catalogue: $(STAMP)  ## write docs/feature-catalogue.md again
 	$(BIN)/python -c "from pathlib import Path; from crm_ml.features import catalogue_markdown; \
 	  Path('docs/feature-catalogue.md').write_text(catalogue_markdown(), encoding='utf-8')"
+
+reference: $(STAMP)  ## write docs/crm-yaml.md again
+	$(BIN)/python -c "from pathlib import Path; from crm_ml.jobs.reference import settings_markdown; \
+	  Path('docs/crm-yaml.md').write_text(settings_markdown(), encoding='utf-8')"
 
 card: $(STAMP)  ## train on the synthetic manufacturer and write models/churn.md again
 	$(BIN)/python -c "import tempfile, crm_ml as crm; from crm_ml.jobs.demo import LAST_DAY, make_workspace; \

@@ -91,6 +91,15 @@ def test_the_feature_catalogue_is_up_to_date() -> None:
     assert written == catalogue_markdown(), "run `make catalogue`"
 
 
+def test_the_reference_of_crm_yaml_is_up_to_date() -> None:
+    from crm_ml.jobs.reference import settings_markdown
+
+    written = (ROOT / "docs" / "crm-yaml.md").read_text(encoding="utf-8")
+    assert written == settings_markdown(), "run `make reference`"
+    for key in ("currency", "churn.snapshots.every_days", "tables.<table>.source.delimiter", "tables.<table>.where"):
+        assert f"| `{key}` |" in written
+
+
 def _options(command: str) -> set[str]:
     import typer.main
 

@@ -1,5 +1,5 @@
 -- What was known at each cutoff, concept by concept, straight from the definitions: slow and plain on purpose.
--- Given: the canonical tables, and `cutoffs` (c, and c_N = c minus N calendar days). The session's zone is the firm's, so
+-- Given: the canonical tables, and `cutoffs` (c, and c_N = c minus N calendar days). The connection's zone is the firm's, so
 -- t::DATE is a local day. Amounts are whole numbers of 1/10,000.
 
 CREATE MACRO euros(x) AS x::DOUBLE / 10000;
