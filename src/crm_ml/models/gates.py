@@ -15,6 +15,8 @@ from crm_ml.models.recipe import LIGHTGBM, MIN_CUSTOMERS, Rows, customers_per_cl
 from crm_ml.names import CUSTOMER_ID
 
 SEASON_DAYS = 365
+CHANCE = 0.5
+"""AUC of a score that knows nothing."""
 SUSPICIOUS_AUC = 0.98
 _SUSPICION_ROWS = 20_000
 
@@ -151,9 +153,12 @@ def refusal(compared: str, rule: str, measured: Evaluation) -> Finding:
     if not compared:
         message = f"No model could be tried; the calibrated rule {rule} serves"
     else:
-        gap = measured.auc_difference(compared, rule)
+        gap, own = measured.auc_difference(compared, rule), measured.auc(compared)
         message = (
-            f"No model beats the rule {rule}: {compared} differs by {gap.value:+.4f} AUC "
+            f"No model tells churners from stayers better than chance: {compared} has AUC {own.value:.4f} "
+            f"({own.low:.4f} to {own.high:.4f}), and the lower end must be above {CHANCE}; the calibrated rule serves"
+            if gap.low > 0
+            else f"No model beats the rule {rule}: {compared} differs by {gap.value:+.4f} AUC "
             f"({gap.low:+.4f} to {gap.high:+.4f}), and the lower end must be above 0; the calibrated rule serves"
         )
     return Finding(

@@ -17,6 +17,7 @@ from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, roll
 from crm_ml.models.evaluation.intervals import Evaluation, Interval, evaluate
 from crm_ml.models.evaluation.metrics import brier, calibration_error
 from crm_ml.models.gates import (
+    CHANCE,
     mature_rows,
     not_out_of_time,
     refusal,
@@ -145,7 +146,8 @@ def train_churn(
     2. Candidates are fitted on the snapshots whose label windows end before it. Rounds, shrinkage, calibration and the
        choice among candidates come from rolling out-of-time folds inside those (`rolling_folds`).
     3. The chosen one must beat the best one-column rule on the evaluation: the lower end of the paired 95 % interval of
-       the AUC difference lies above zero. If it does not, the other candidates are looked at in the order of the folds;
+       the AUC difference lies above zero, and that of its own AUC above .5 (on noise a rule may fall below chance, and
+       beating it then means nothing). If it does not, the other candidates are looked at in the order of the folds;
        the k-th look uses an interval of level 1 - 0.05 / k, since looking often finds something.
     4. What won (else the best rule) is refitted on all mature snapshots with the same recipe; its calibration is fitted
        on all rolling out-of-time predictions, the evaluation's among them.
@@ -330,7 +332,8 @@ def _verdict(
     one_column = [rule for rule in rules if rule in ONE_COLUMN_RULES]
     to_beat = max(one_column, key=lambda rule: measured.auc(rule).value)
     for looks, name in enumerate(order, start=1):
-        if measured.auc_difference(name, to_beat, level=1 - 0.05 / looks).low > 0:
+        level = 1 - 0.05 / looks
+        if measured.auc_difference(name, to_beat, level=level).low > 0 and measured.auc(name, level=level).low > CHANCE:
             return name, order, to_beat
     return min(one_column, key=lambda rule: losses[rule]), order, to_beat
 

@@ -40,7 +40,7 @@ def customer_weights(customers: ArrayLike, *, replicates: int = REPLICATES, seed
     >>> customer_weights(["a", "a", "b"], replicates=2, seed=1).tolist()
     [[1, 1, 1], [2, 2, 0]]
     """
-    names, index = np.unique(np.asarray(customers, dtype=str), return_inverse=True)
+    names, index = np.unique(np.asarray(customers, dtype=object), return_inverse=True)
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=replicates)
     return draws.astype(np.int16)[:, index]
@@ -83,9 +83,9 @@ class Evaluation:
     capacity: float
     auc_replicates: Mapping[str, FloatArray]
 
-    def auc(self, name: str) -> Interval:
-        """Return the AUC of a score with its interval."""
-        return interval(metrics.auc(self.y, self.margins[name]), self.auc_replicates[name])
+    def auc(self, name: str, *, level: float = 0.95) -> Interval:
+        """Return the AUC of a score with its interval of the given level."""
+        return interval(metrics.auc(self.y, self.margins[name]), self.auc_replicates[name], level=level)
 
     def auc_difference(self, name: str, other: str, *, level: float = 0.95) -> Interval:
         """Return AUC(name) - AUC(other) with its paired interval of the given level."""
