@@ -97,7 +97,7 @@ def test_a_hopeless_firm_is_refused_and_the_calibrated_rule_serves(firm):
 
 @pytest.mark.stress
 def test_hopeless_firms_are_refused_nearly_always(firm):
-    # looks at levels .025, .0125 and .0083 may pass noise in up to 4.6 % of firms; twenty firms would be too few to tell
+    # looks at levels .025, .0125 and .0083 may pass noise in up to 4.6 % of firms; twenty would be too few to tell
     verdicts = [train(firm(shuffled=True, customers=150, count=10, seed=s)).verdict for s in range(200)]
     assert verdicts.count("refused") >= 190
 
