@@ -34,7 +34,7 @@ def sigmoid(z: FloatArray) -> FloatArray:
 def season_terms(days: NDArray[np.datetime64], harmonics: int) -> FloatArray:
     """Return sine and cosine of the day in the year, two columns per harmonic."""
     starts = days.astype("datetime64[Y]")
-    first, following = starts.astype("datetime64[D]"), (starts + 1).astype("datetime64[D]")
+    first, following = starts.astype("datetime64[D]"), (starts + np.timedelta64(1, "Y")).astype("datetime64[D]")
     share = (days.astype("datetime64[D]") - first).astype(np.float64) / (following - first).astype(np.float64)
     columns = [f(2 * np.pi * (k + 1) * share) for k in range(harmonics) for f in (np.sin, np.cos)]
     return np.column_stack(columns) if columns else np.zeros((len(days), 0))

@@ -137,7 +137,7 @@ def _taken_back(frame: pd.DataFrame, faulty: Bools, rng: np.random.Generator) ->
         back[column] = np.round(-back[column] * share, 2)
     back["cost_amount"] = np.where(is_credit, 0.0, np.round(-back["cost_amount"] * share, 2))
     back["quantity"] = -quantity
-    start = back["delivery_at"].to_numpy().astype("datetime64[D]") + rng.integers(2, 25, len(back))
+    start = back["delivery_at"].to_numpy().astype("datetime64[D]") + rng.integers(2, 25, len(back)) * _DAY
     back["ordered_at"] = clock(np.busday_offset(start, 0, roll="forward"), rng)
     back["known_at"] = np.maximum(back["ordered_at"], back["known_at"])
     back["delivery_at"] = np.datetime64("NaT", "us")

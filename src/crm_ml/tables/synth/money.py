@@ -54,16 +54,16 @@ def _bills(world: World, orders: Orders) -> pd.DataFrame:
     """Bill each order when it is delivered; some bills are disputed, faulty deliveries more often."""
     rng = stream(world.seed, "invoices")
     count = len(orders.who)
-    issued = clock(orders.delivery_at.astype("datetime64[D]") + rng.integers(0, 3, count), rng)
+    issued = clock(orders.delivery_at.astype("datetime64[D]") + rng.integers(0, 3, count) * _DAY, rng)
     day = issued.astype("datetime64[D]")
     disputes = rng.random(count) < np.where(orders.faulty, 0.30, 0.004)
-    disputed = clock(day + rng.integers(2, 21, count), rng)
+    disputed = clock(day + rng.integers(2, 21, count) * _DAY, rng)
     return pd.DataFrame(
         {
             "who": orders.who,
             "order_id": orders.order_id,
             "issued_at": issued,
-            "due_at": (day + _terms(world)[orders.who]).astype("datetime64[us]"),
+            "due_at": (day + _terms(world)[orders.who] * _DAY).astype("datetime64[us]"),
             "amount": orders.amount,
             "disputed_at": np.where(disputes, disputed, np.datetime64("NaT", "us")),
         }
@@ -74,14 +74,14 @@ def _credit_notes(world: World, lines: pd.DataFrame) -> pd.DataFrame:
     """Return one credit note for every line that takes something back."""
     rng = stream(world.seed, "credit_notes")
     back = lines[lines["net_amount"] < 0]
-    day = back["ordered_at"].to_numpy().astype("datetime64[D]") + rng.integers(1, 6, len(back))
+    day = back["ordered_at"].to_numpy().astype("datetime64[D]") + rng.integers(1, 6, len(back)) * _DAY
     position = pd.Index(customer_ids(world)).get_indexer(back["customer_id"])
     return pd.DataFrame(
         {
             "who": position,
             "order_id": back["order_id"].to_numpy(),
             "issued_at": clock(day, rng),
-            "due_at": (day + 14).astype("datetime64[us]"),
+            "due_at": (day + 14 * _DAY).astype("datetime64[us]"),
             "amount": back["net_amount"].to_numpy(),
             "disputed_at": np.datetime64("NaT", "us"),
         }
@@ -98,7 +98,7 @@ def _payments(world: World, life: Life, bills: pd.DataFrame) -> pd.DataFrame:
     delay = habit[who] + _DAYS_PER_POINT * np.maximum(_CONTENT - mood, 0) + rng.gamma(1.2, 3.0, count) - 3
     delay += np.where(bills["disputed_at"].notna(), rng.uniform(10, 40, count), 0)
     issued = bills["issued_at"].to_numpy().astype("datetime64[D]")
-    paid_day = np.maximum(due + np.round(delay).astype(np.int64), issued + 2)
+    paid_day = np.maximum(due + np.round(delay).astype(np.int64) * _DAY, issued + 2 * _DAY)
     parts = rng.random(count) < _IN_PARTS
     first = np.where(parts, np.round(rng.uniform(0.3, 0.7, count), 2), 1.0)
     unpaid = (rng.random(count) < _NEVER_PAID) | _defaulted(world, life, bills)
@@ -109,7 +109,7 @@ def _payments(world: World, life: Life, bills: pd.DataFrame) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "invoice_id": np.concatenate([bills["invoice_id"], bills["invoice_id"][parts]]),
-            "day": np.concatenate([paid_day, (paid_day + gap)[parts]]),
+            "day": np.concatenate([paid_day, (paid_day + gap * _DAY)[parts]]),
             "amount": np.concatenate([once, np.round(amount - once, 2)[parts]]),
             "unpaid": np.concatenate([unpaid, unpaid[parts]]),
         }

@@ -151,7 +151,7 @@ def make_world(customers: int, seed: int, years: int, until: date) -> World:
     end = np.datetime64(until, "D")
     leap = (until.month, until.day) == (2, 29)
     start = np.datetime64(until.replace(year=until.year - years, day=28 if leap else until.day), "D")
-    days, works = calendar(start - BURN_IN_DAYS, end + OUTLOOK_DAYS)
+    days, works = calendar(start - np.timedelta64(BURN_IN_DAYS, "D"), end + np.timedelta64(OUTLOOK_DAYS, "D"))
     traits = stream(seed, "traits")
     project = traits.random(customers) < 0.24
     industry = traits.choice(len(INDUSTRIES), customers, p=[share for _, share, _, _ in INDUSTRIES])
