@@ -17,7 +17,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from crm_ml.features import Feature, add_feature
     from crm_ml.jobs.check import check
+    from crm_ml.jobs.daily import run_daily
+    from crm_ml.jobs.explain import explain
     from crm_ml.jobs.features import build_features
+    from crm_ml.jobs.feedback import import_feedback
     from crm_ml.jobs.score import score
     from crm_ml.jobs.settings import open_workspace
     from crm_ml.jobs.train import train
@@ -27,12 +30,27 @@ _HOMES = {
     "add_feature": "crm_ml.features",
     "build_features": "crm_ml.jobs.features",
     "check": "crm_ml.jobs.check",
+    "explain": "crm_ml.jobs.explain",
+    "import_feedback": "crm_ml.jobs.feedback",
     "open_workspace": "crm_ml.jobs.settings",
+    "run_daily": "crm_ml.jobs.daily",
     "score": "crm_ml.jobs.score",
     "train": "crm_ml.jobs.train",
 }
 
-__all__ = ["Feature", "__version__", "add_feature", "build_features", "check", "open_workspace", "score", "train"]
+__all__ = [
+    "Feature",
+    "__version__",
+    "add_feature",
+    "build_features",
+    "check",
+    "explain",
+    "import_feedback",
+    "open_workspace",
+    "run_daily",
+    "score",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,7 +21,22 @@ EVENT_TIMES = {
     "payments": "paid_at",
     "interactions": "occurred_at",
     "surveys": "answered_at",
+    "action_log": "decided_at",
+    "leads": "created_at",
+    "lead_events": "occurred_at",
+    "lead_stages": "entered_at",
+    "deals": "created_at",
+    "deal_stages": "entered_at",
 }
+# what these tables held before there were calls and leads
+OLD_TABLES = {
+    "customers": "ae3551c1fea55935",
+    "products": "f2394f9e35fc91b4",
+    "order_lines": "9c64fffac4e90f7a",
+    "payments": "843ad61ac2ca37cb",
+    "surveys": "8947952a5f1e2576",
+}
+OLD_TRUTH = "14a2b1851dd2334b"
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +44,19 @@ def firm() -> Firm:
     return make_firm(customers=1200, seed=5)
 
 
+def hashed(frame: pd.DataFrame) -> str:
+    return f"{int(pd.util.hash_pandas_object(frame, index=False).sum()):x}"
+
+
 def digest(firm: Firm) -> str:
-    return "|".join(
-        f"{name}:{pd.util.hash_pandas_object(frame, index=False).sum():x}" for name, frame in firm.frames.items()
-    )
+    return "|".join(f"{name}:{hashed(frame)}" for name, frame in firm.frames.items())
+
+
+def test_new_tables_left_the_old_ones_as_they_were():
+    firm = make_firm(customers=120, seed=3, years=2, trial=False)
+    assert {name: hashed(firm.frames[name]) for name in OLD_TABLES} == OLD_TABLES
+    assert hashed(firm.truth(date(2026, 1, 5), simulations=20)) == OLD_TRUTH
+    assert "action_log" not in firm.frames
 
 
 def test_same_seed_same_tables_other_seed_other_tables():
@@ -174,10 +198,17 @@ def test_people(firm: Firm):
     assert (customers["status_from"].isna() == (customers["status"] == "active")).all()
     assert (customers["is_natural_person"] == (customers["legal_form"] == "e. K.")).all()
     assert 6 <= len(managers) <= 10
-    gone = managers.dropna(subset="active_to")
-    assert len(gone) == 1
-    assert gone["active_to"].iloc[0] < pd.Timestamp(firm.until)
-    assert gone["deputy_id"].iloc[0] in set(managers.loc[managers["active_to"].isna(), "account_manager_id"])
+    here = set(managers.loc[managers["active_to"].isna(), "account_manager_id"])
+    left = managers[managers["active_to"] > managers["active_from"]]
+    assert len(left) == 1
+    assert left["active_to"].iloc[0] < pd.Timestamp(firm.until)
+    assert left["deputy_id"].iloc[0] in here
+    away = managers[managers["active_to"] < managers["active_from"]]
+    assert len(away) == 1
+    shown = pd.Timestamp(firm.until) - pd.Timedelta(days=90)
+    assert away["active_to"].iloc[0] < shown - pd.Timedelta(days=5)
+    assert away["active_from"].iloc[0] > shown + pd.Timedelta(days=5)
+    assert away["deputy_id"].iloc[0] in here
 
 
 def test_first_orders_come_on_the_day_a_customer_joins(firm: Firm):
@@ -334,6 +365,9 @@ def test_small_firms(customers: int, seed: int):
     assert len(firm.frames["customers"]) == customers
     assert len(firm.frames["order_lines"]) > 0
     assert firm.truth(date(2026, 3, 1), simulations=5)["p_no_purchase"].between(0, 1).all()
+    assert firm.lead_truth(date(2026, 3, 1), simulations=5)["p_win"].between(0, 1).all()
+    assert len(firm.causes(date(2026, 3, 1))) == len(firm.call_effect(date(2026, 3, 1))) <= customers
+    assert len(firm.causes(firm.start)) == 0
     for name, frame in firm.frames.items():
         assert not frame.duplicated(list(SCHEMAS[name].key)).any()
 
@@ -362,6 +396,9 @@ def test_truth_of_a_day_outside_the_years(firm: Firm):
         firm.truth(date(2021, 5, 31))
     with pytest.raises(UsageError, match="horizon_days must be at least 1, found 0"):
         firm.truth(LATE_DAYS[0], horizon_days=0)
+    for ask in (firm.lead_truth, firm.causes, firm.call_effect):
+        with pytest.raises(UsageError, match="as_of must lie between 2021-06-01 and 2026-06-01, found 2026-06-02"):
+            ask(date(2026, 6, 2))
 
 
 def test_files_lie_apart_from_the_truth(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crm_ml.actions.tiers import risk_tiers
+from crm_ml.actions.policy import risk_tiers
 from crm_ml.actions.value import priority, value_at_stake
 
 __all__ = ["priority", "risk_tiers", "value_at_stake"]

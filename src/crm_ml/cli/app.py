@@ -52,6 +52,7 @@ AsOfOption = Annotated[
     typer.Option("--as-of", metavar="YYYY-MM-DD", help="Business day; default: today in the workspace's zone."),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Compute and show, but write nothing.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Build the set again even if it is published.")]
 KindArgument = Annotated[Kind, typer.Argument(help="What to work on.")]
 
 
@@ -102,7 +103,7 @@ def demo(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    """Make a synthetic manufacturer, then train and score: the whole way in one go.
+    """Make a synthetic manufacturer, then train, score, decide and write the lists: the whole way in one go.
 
     \b
     Example:
@@ -250,7 +251,7 @@ def train(
 def score(
     kind: KindArgument = Kind.CHURN,
     as_of: AsOfOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Build the set again even if it is published.")] = False,
+    force: ForceOption = False,
     dry_run: DryRunOption = False,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
@@ -275,3 +276,113 @@ def score(
 
         show.score_result(result, _language(lang, opened))
     return ExitCode.OK
+
+
+@app.command()
+def daily(
+    as_of: AsOfOption = None,
+    force: ForceOption = False,
+    dry_run: DryRunOption = False,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+    debug: DebugOption = False,
+) -> int:
+    """Check, score, decide and write the lists of a day: the batch job of the morning. Twice is once.
+
+    \b
+    Example:
+      crm-ml daily --workspace firm
+    """
+    from crm_ml.jobs.daily import run_daily
+
+    opened = _open(workspace)
+    result = run_daily(opened, as_of=_day(as_of, opened), force=force, dry_run=dry_run, progress=_progress())
+    if as_json:
+        write_json(result.as_dict())
+    else:
+        from crm_ml.cli import show
+
+        show.daily_result(result, _language(lang, opened))
+    return ExitCode.OK
+
+
+@app.command()
+def explain(
+    kind: KindArgument,
+    subject: Annotated[str, typer.Argument(metavar="ID", help="Id of the customer.")],
+    as_of: AsOfOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the page and its pictures; default: explained/ inside.")
+    ] = None,
+    dry_run: DryRunOption = False,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+    debug: DebugOption = False,
+) -> int:
+    """Say why one customer has its score: reasons, the rows behind them, pictures, and how the score moved.
+
+    \b
+    Example:
+      crm-ml explain churn 000123 --as-of 2026-03-02 --workspace firm
+    """
+    from crm_ml.jobs.explain import explain as job
+
+    opened = _open(workspace)
+    language = _language(lang, opened)
+    result = job(
+        opened,
+        kind.value,
+        subject,
+        as_of=_day(as_of, opened),
+        out=out,
+        language=language,
+        dry_run=dry_run,
+        progress=_progress(),
+    )
+    if as_json:
+        write_json(result.as_dict())
+    else:
+        from crm_ml.cli.show_explain import explain_result
+
+        explain_result(result, language)
+    return ExitCode.OK
+
+
+feedback_app = typer.Typer(
+    help="Take back what account managers answered.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+)
+app.add_typer(feedback_app, name="feedback")
+
+
+@feedback_app.command("import")
+def feedback_import(
+    file: Annotated[Path, typer.Argument(help="A list that came back, XLSX or CSV.")],
+    as_of: AsOfOption = None,
+    dry_run: DryRunOption = False,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+    debug: DebugOption = False,
+) -> int:
+    """Read the answers of a list that came back into the workspace's action log. The same file twice counts once.
+
+    \b
+    Example:
+      crm-ml feedback import AM007.xlsx --workspace firm
+    """
+    from crm_ml.jobs.feedback import import_feedback
+
+    opened = _open(workspace)
+    result = import_feedback(opened, file, as_of=_day(as_of, opened), dry_run=dry_run)
+    error = result.error
+    if as_json:
+        write_json({**result.as_dict(), **({"error": error.as_dict()} if error else {})})
+    else:
+        from crm_ml.cli import show
+
+        show.feedback_result(result, _language(lang, opened))
+    if error:
+        typer.echo(f"crm-ml: {error}", err=True)
+    return error.exit_code if error else ExitCode.OK

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from crm_ml.cli.texts import text
@@ -14,7 +17,9 @@ from crm_ml.errors import Finding
 
 if TYPE_CHECKING:
     from crm_ml.jobs.check import CheckResult
+    from crm_ml.jobs.daily import DailyResult
     from crm_ml.jobs.demo import DemoResult
+    from crm_ml.jobs.feedback import FeedbackResult
     from crm_ml.jobs.init import InitResult
     from crm_ml.jobs.score import ScoreResult
     from crm_ml.jobs.train import TrainResult
@@ -41,7 +46,7 @@ def err() -> Console:
 
 def printable(value: object) -> str:
     """Return a text that cannot move the cursor, ring a bell or style the terminal."""
-    shown = "".join(ch if ch.isprintable() else "�" for ch in str(value))
+    shown = "".join(ch if ch.isprintable() else " " if ch.isspace() else "�" for ch in str(value))
     return escape(shown if len(shown) <= 200 else shown[:200] + "…")
 
 
@@ -124,6 +129,58 @@ def score_result(result: ScoreResult, language: str) -> None:
     findings(err(), result.findings)
 
 
+def daily_result(result: DailyResult, language: str) -> None:
+    """Print where the lists are and how long each is."""
+    console = out()
+    key = "lists_already" if result.already_published else "lists" if result.published else "lists_dry"
+    line(key, language, rows=result.rows, lists=len(result.lists), published=result.published)
+    table = Table(text("list", language), text("entries", language), box=None)
+    table.columns[1].justify = "right"
+    for name, rows in result.lists.items():
+        table.add_row(printable(name), str(rows))
+    console.print(table)
+    findings(err(), result.findings)
+
+
+def one_list(file: Path, language: str, *, most: int = 5) -> None:
+    """Print the first rows of a published list as it is read in the morning."""
+    from crm_ml.actions.lists.columns import column_of
+
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        heads, *rows = list(csv.reader(opened, delimiter=";"))
+    names = [column.id if (column := column_of(head)) is not None else head for head in heads]
+    due = printable(heads[names.index("due_on")])
+    line("one_list", language, path=file)
+    console = _Out(highlight=False)
+    for values in rows[:most]:
+        row = {name: printable(value) for name, value in zip(names, values, strict=True)}
+        known = (row["tier"], row["p"], row["phone"], row["change"])
+        console.print(f"[bold]{row['rank']:>3}  {row['name']}[/]  {' · '.join(part for part in known if part)}")
+        console.print(Padding(f"{row['step']} ({due} {row['due_on']})", (0, 0, 0, 5)))
+        for reason in (row["reason_1"], row["reason_2"], row["reason_3"]):
+            if reason:
+                console.print(Padding(f"- {reason}", (0, 0, 0, 5)))
+    if len(rows) > most:
+        line("more_rows", language, count=len(rows) - most)
+
+
+def feedback_result(result: FeedbackResult, language: str) -> None:
+    """Print what was taken from a returned list, and each refused row with its reason."""
+    key = "answers_dry" if result.dry_run else "answers"
+    line(
+        key,
+        language,
+        file=result.file.name,
+        answered=result.answered,
+        recorded=result.recorded,
+        known=result.already_known,
+        refused=len(result.refused),
+    )
+    for row in result.refused:
+        err().print(text("refused_row", language, row=row.row, reason=printable(row.reason(language))))
+    findings(err(), result.findings)
+
+
 def line(key: str, language: str, **values: object) -> None:
     """Print one sentence of `texts`."""
     out().print(text(key, language, **{name: printable(value) for name, value in values.items()}))
@@ -148,7 +205,9 @@ def demo_result(result: DemoResult, language: str) -> None:
     tables = ", ".join(f"{name} {rows:,}" for name, rows in result.tables.items())
     line("made", language, path=result.workspace, tables=tables)
     train_result(result.trained, language)
-    score_result(result.scored, language)
     shown = {name: f"{value:.3f}" for name, value in result.auc.items()}
     line("truth", language, day=result.scored.as_of, **shown)
-    line("next", language, path=result.scored.published)
+    daily_result(result.daily, language)
+    if result.list_file is not None:
+        one_list(result.list_file, language)
+    line("next", language, path=result.daily.published)

@@ -16,6 +16,31 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Probelauf: {rows} Kunden bewertet, nichts veröffentlicht",
         "Dry run: {rows} customers scored, nothing published",
     ),
+    "lists": (
+        "Veröffentlicht: {rows} Einträge auf {lists} Listen in {published}",
+        "Published: {rows} entries on {lists} lists in {published}",
+    ),
+    "lists_already": (
+        "Bereits veröffentlicht: {rows} Einträge auf {lists} Listen in {published}",
+        "Already published: {rows} entries on {lists} lists in {published}",
+    ),
+    "lists_dry": (
+        "Probelauf: {rows} Einträge auf {lists} Listen, nichts veröffentlicht",
+        "Dry run: {rows} entries on {lists} lists, nothing published",
+    ),
+    "list": ("Liste", "list"),
+    "entries": ("Einträge", "entries"),
+    "one_list": ("Eine der Listen ({path}):", "One of the lists ({path}):"),
+    "more_rows": ("... und {count} weitere", "... and {count} more"),
+    "answers": (
+        "{file}: {answered} Antworten, {recorded} neu, {known} schon bekannt, {refused} abgelehnt",
+        "{file}: {answered} answers, {recorded} new, {known} known already, {refused} refused",
+    ),
+    "answers_dry": (
+        "Probelauf, {file}: {answered} Antworten, {recorded} wären neu, {known} schon bekannt, {refused} abgelehnt",
+        "Dry run, {file}: {answered} answers, {recorded} would be new, {known} known already, {refused} refused",
+    ),
+    "refused_row": ("Zeile {row}: {reason}", "Row {row}: {reason}"),
     "customer": ("Kunde", "customer"),
     "tier": ("Stufe", "tier"),
     "value": ("Wert", "value at stake"),

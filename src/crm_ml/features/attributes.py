@@ -37,6 +37,7 @@ FEATURES: tuple[AnyFeature, ...] = (
             text_de=de,
             text_en=en,
             family="attributes",
+            cause="profile",
             pii="person" if column == "legal_form" else "none",
         )
         for column, (de, en) in _DESCRIPTIVE.items()
@@ -48,6 +49,7 @@ FEATURES: tuple[AnyFeature, ...] = (
         text_de="Mitarbeiter",
         text_en="employees",
         family="attributes",
+        cause="profile",
     ),
     AttributeFeature(
         id="days_since_customer_since",
@@ -57,6 +59,7 @@ FEATURES: tuple[AnyFeature, ...] = (
         text_de="Tage seit Beginn der Kundenbeziehung",
         text_en="days since becoming a customer",
         family="attributes",
+        cause="relationship_age",
         definition="local calendar days from the day of customers.customer_since to the day of the cutoff; "
         "null while customer_since is not before the cutoff",
     ),
@@ -67,6 +70,7 @@ FEATURES: tuple[AnyFeature, ...] = (
         text_de="Jahreszeit (Sinus)",
         text_en="season (sine)",
         family="calendar",
+        cause="season",
     ),
     CalendarFeature(
         id="season_cos",
@@ -75,6 +79,7 @@ FEATURES: tuple[AnyFeature, ...] = (
         text_de="Jahreszeit (Kosinus)",
         text_en="season (cosine)",
         family="calendar",
+        cause="season",
     ),
 )
 

@@ -108,7 +108,8 @@ def catalogue_markdown() -> str:
         "`[c - w days, c)` in calendar days of the workspace's zone. An event counts only while it is visible at c. "
         "Where a table or column is not mapped, its features are null; with the table and no event, counts and sums "
         "are 0 and everything else is null. "
-        "Direction: + higher means more risk expected, - less, 0 no expectation.",
+        "Direction: + higher means more risk expected, - less, 0 no expectation. "
+        "Cause: what the feature tells of; among the reasons of a score, features of one cause count once.",
         "",
         f"Purpose of all: {_PURPOSE}. PII class `person`: the value may describe a person; for a customer who is a "
         "natural person (sole trader) every feature is personal data.",
@@ -131,15 +132,15 @@ def catalogue_markdown() -> str:
 
 
 _HEAD = (
-    "| id | deutsch | english | definition | unit | direction | PII | sources |",
-    "|---|---|---|---|---|---|---|---|",
+    "| id | deutsch | english | definition | unit | direction | cause | PII | sources |",
+    "|---|---|---|---|---|---|---|---|---|",
 )
 
 
 def _row(feature: AnyFeature) -> str:
     sign = {1: "+", -1: "-", 0: "0"}[feature.direction]
     cells = (
-        f"`{feature.id}`", feature.text_de, feature.text_en, feature.meaning, feature.unit, sign, feature.pii,
-        ", ".join(sources(feature)),
+        f"`{feature.id}`", feature.text_de, feature.text_en, feature.meaning, feature.unit, sign, feature.cause,
+        feature.pii, ", ".join(sources(feature)),
     )  # fmt: skip
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -10,7 +10,7 @@ import numpy as np
 from crm_ml import names as n
 from crm_ml.features.events import Events, Measure, Stream, Timeline
 from crm_ml.features.orders import gaps
-from crm_ml.features.spec import AnyFeature, Difference, Feature, Ratio, windowed
+from crm_ml.features.spec import AnyFeature, Cause, Difference, Feature, Ratio, cause_by_prefix, windowed
 from crm_ml.features.timeline import NULL
 
 _CHANNELS = {
@@ -114,10 +114,25 @@ STREAMS: Mapping[str, Stream] = {
 }
 
 
+_CAUSES: Mapping[str, Cause] = {
+    "interactions": "contact",
+    "interactions_unanswered": "response_time",
+    "days_since_last_contact": "contact",
+    "days_since_last_inbound_contact": "contact",
+    "contact_gap": "contact",
+    "complaints": "complaints",
+    "days_since_last_complaint": "complaints",
+    "response_hours": "response_time",
+    "survey": "satisfaction",
+    "days_since_last_survey": "satisfaction",
+}
+
+
 def _declare() -> tuple[AnyFeature, ...]:
     def plain(stem: str, text: tuple[str, str], **fields: Any) -> Feature:
         id = windowed(stem, fields.get("window_days"), fields.get("offset_days", 0))
-        return Feature(id=id, text_de=text[0], text_en=text[1], family="interactions", **fields)
+        cause = cause_by_prefix(id, _CAUSES)
+        return Feature(id=id, text_de=text[0], text_en=text[1], family="interactions", cause=cause, **fields)
 
     count: dict[str, Any] = {"source": "interactions", "unit": "count"}
     found: list[AnyFeature] = []
@@ -164,11 +179,12 @@ def _declare() -> tuple[AnyFeature, ...]:
               source="contact_gaps", measure="gap_days", aggregate="mean", unit="days", direction=1),
         Ratio(id="days_since_last_contact_over_own_gap", numerator="days_since_last_contact",
               denominator="contact_gap_days_mean", unit="ratio", direction=1, family="interactions",
+              cause="contact",
               text_de="Funkstille im Verhältnis zum üblichen Abstand der Kontakte",
               text_en="silence relative to the usual gap between contacts"),
         Ratio(id="interactions_count_90d_over_own_quarter", numerator="interactions_count_90d",
               denominator="interactions_count_365d", scale=365 / 90, unit="ratio", direction=-1,
-              family="interactions", text_de="Kontakte: letzte 90 Tage zum eigenen Quartalsmittel",
+              family="interactions", cause="contact", text_de="Kontakte: letzte 90 Tage zum eigenen Quartalsmittel",
               text_en="contacts: last 90 days over the own quarterly mean"),
         plain("response_hours_mean", (f"mittlere Antwortzeit (Stunden) {year[0]}", f"mean hours to respond {year[1]}"),
               source="interactions", measure="response_hours", aggregate="mean", window_days=365, unit="hours",
@@ -189,7 +205,7 @@ def _declare() -> tuple[AnyFeature, ...]:
                   where={"kind": kind}, **score),
             Difference(id=f"survey_{kind}_change", left=f"survey_{kind}_last", right=f"survey_{kind}_mean",
                        unit="score", direction=-1, family="interactions",
-                       text_de=f"letzte Bewertung gegen die eigene mittlere ({name})",
+                       cause="satisfaction", text_de=f"letzte Bewertung gegen die eigene mittlere ({name})",
                        text_en=f"last score against the own mean ({name})"),
         ]  # fmt: skip
     found.append(

@@ -9,7 +9,7 @@ import numpy as np
 
 from crm_ml import names as n
 from crm_ml.features.events import Events, Measure, Stream, Timeline
-from crm_ml.features.spec import AnyFeature, Feature, Ratio, windowed
+from crm_ml.features.spec import AnyFeature, Cause, Feature, Ratio, cause_by_prefix, windowed
 from crm_ml.features.timeline import FOREVER, I64, NULL
 
 _LINES = n.ORDER_LINES
@@ -137,6 +137,24 @@ STREAMS: Mapping[str, Stream] = {
 
 _WINDOWS = (30, 90, 180, 365)
 _PURCHASE = {"is_purchase": 1}
+_CAUSES: Mapping[str, Cause] = {
+    "days_since_last_order": "order_pause",
+    "days_since_first_order": "relationship_age",
+    "order_days_count": "relationship_age",
+    "order_days_count_365d": "order_rhythm",
+    "order_gap_days": "order_rhythm",
+    "orders_count": "order_rhythm",
+    **dict.fromkeys(("orders_count_30d", "orders_count_90d", "orders_count_trend", "orders_count_over"), "order_trend"),
+    **dict.fromkeys(("orders_net_revenue_30d", "orders_net_revenue_90d"), "order_trend"),
+    **dict.fromkeys(("orders_net_revenue_trend", "orders_net_revenue_over"), "order_trend"),
+    **dict.fromkeys(("orders_count_90d_ago", "orders_net_revenue_90d_ago"), "season"),
+    **dict.fromkeys(("orders_net_revenue", "orders_net_amount", "orders_last_amount"), "order_value"),
+    **dict.fromkeys(("orders_basket", "orders_cost"), "order_value"),
+    "orders_products": "product_range",
+    "orders_returns": "returns",
+    "orders_discount": "price",
+}
+"""Prefix of the ids -> what they tell of: short windows and comparisons of a trend, long windows of a habit."""
 
 
 def _declare() -> tuple[AnyFeature, ...]:
@@ -145,11 +163,13 @@ def _declare() -> tuple[AnyFeature, ...]:
         return Ratio(
             id=id, numerator=over[0], denominator=over[1], scale=scale, unit="share" if share else "ratio",
             direction=direction, text_de=text[0], text_en=text[1], family="orders",
+            cause=cause_by_prefix(id, _CAUSES),
         )  # fmt: skip
 
     def plain(stem: str, text: tuple[str, str], **fields: Any) -> Feature:
         id = windowed(stem, fields.get("window_days"), fields.get("offset_days", 0))
-        return Feature(id=id, text_de=text[0], text_en=text[1], family="orders", **fields)
+        cause = cause_by_prefix(id, _CAUSES)
+        return Feature(id=id, text_de=text[0], text_en=text[1], family="orders", cause=cause, **fields)
 
     count: dict[str, Any] = {"source": "orders", "where": _PURCHASE, "unit": "count"}
     revenue: dict[str, Any] = {

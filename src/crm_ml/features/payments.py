@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.features.events import Events, Measure, Stream, Timeline, codes, integers, seen_span
-from crm_ml.features.spec import AnyFeature, Difference, Feature, Ratio, windowed
+from crm_ml.features.spec import AnyFeature, Cause, Difference, Feature, Ratio, cause_by_prefix, windowed
 from crm_ml.features.timeline import FOREVER, I64, NULL
 
 _INVOICES = tuple(f"{n.INVOICES}.{column}" for column in ("invoice_id", n.CUSTOMER_ID, "issued_at", "due_at", "amount"))
@@ -270,10 +270,28 @@ STREAMS: Mapping[str, Stream] = {
 }
 
 
+_CAUSES: Mapping[str, Cause] = {
+    "invoices_days_late": "late_payment",
+    "invoices_late_share": "late_payment",
+    "payments_part": "late_payment",
+    "invoices_open": "open_invoices",
+    "invoices_overdue": "open_invoices",
+    "invoices_part_paid": "open_invoices",
+    "disputes": "disputes",
+    "invoices_disputed": "disputes",
+    "credit_notes": "disputes",
+    "invoices_count": "order_rhythm",
+    "payments_count": "order_rhythm",
+    "days_since_last_payment": "order_pause",
+}
+"""Prefix of the ids -> what they tell of: who orders gets bills and pays them, so their number is one of orders."""
+
+
 def _declare() -> tuple[AnyFeature, ...]:
     def plain(stem: str, text: tuple[str, str], **fields: Any) -> Feature:
         id = windowed(stem, fields.get("window_days"), fields.get("offset_days", 0))
-        return Feature(id=id, text_de=text[0], text_en=text[1], family="payments", **fields)
+        cause = cause_by_prefix(id, _CAUSES)
+        return Feature(id=id, text_de=text[0], text_en=text[1], family="payments", cause=cause, **fields)
 
     late: dict[str, Any] = {"source": "settlements", "measure": "days_late", "unit": "days", "direction": 1}
     found: list[AnyFeature] = []
@@ -297,7 +315,7 @@ def _declare() -> tuple[AnyFeature, ...]:
                                           "days late of the last invoice paid"), aggregate="last", **late),
         Difference(id="invoices_days_late_trend_90d", left="invoices_days_late_mean_90d",
                    right="invoices_days_late_mean_365d", unit="days", direction=1, family="payments",
-                   text_de="Zahlungsverzug: letzte 90 Tage gegen das Jahr (Tage)",
+                   cause="late_payment", text_de="Zahlungsverzug: letzte 90 Tage gegen das Jahr (Tage)",
                    text_en="days paid late: last 90 days against the year"),
         plain("invoices_count", (f"Rechnungen {year[0]}", f"invoices {year[1]}"), source="invoices", window_days=365,
               where={"is_credit_note": 0}, unit="count", direction=-1),
@@ -314,8 +332,8 @@ def _declare() -> tuple[AnyFeature, ...]:
                                                "days since the oldest open invoice was due"),
               source="overdue_invoices", aggregate="days_since_first", unit="days", direction=1),
         Ratio(id="invoices_overdue_share", numerator="invoices_overdue_amount", denominator="invoices_open_amount",
-              unit="share", direction=1, family="payments", text_de="Anteil des Überfälligen am offenen Betrag",
-              text_en="share of the open amount that is overdue"),
+              unit="share", direction=1, family="payments", cause="open_invoices",
+              text_de="Anteil des Überfälligen am offenen Betrag", text_en="share of the open amount that is overdue"),
         plain("payments_part_count", (f"Teilzahlungen {year[0]}", f"part payments {year[1]}"), source="payments",
               where={"is_part": 1}, window_days=365, **count),
         plain("payments_count", (f"Zahlungen {year[0]}", f"payments {year[1]}"), source="payments", window_days=365,

@@ -34,6 +34,26 @@ Aggregate = Literal[
 Unit = Literal["count", "money", "days", "hours", "share", "ratio", "score", "number", "category"]
 Family = Literal["orders", "payments", "interactions", "attributes", "calendar", "own"]
 Pii = Literal["none", "person"]
+Cause = Literal[
+    "order_pause",
+    "order_rhythm",
+    "order_trend",
+    "order_value",
+    "product_range",
+    "returns",
+    "price",
+    "late_payment",
+    "open_invoices",
+    "disputes",
+    "contact",
+    "complaints",
+    "response_time",
+    "satisfaction",
+    "relationship_age",
+    "profile",
+    "season",
+]
+"""What a feature tells of in the business; near-duplicates tell of the same and count once among the reasons."""
 
 AGGREGATES: Final[Mapping[str, str]] = {
     "count": "number of events",
@@ -50,6 +70,9 @@ AGGREGATES: Final[Mapping[str, str]] = {
 }
 """What each aggregate means; events whose measure is null are left out."""
 
+CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
+"""All business causes, in the order of the catalogue."""
+
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -64,6 +87,17 @@ def windowed(stem: str, window_days: int | None = None, offset_days: int = 0) ->
     'orders_count_90d_ago_365d'
     """
     return stem + (f"_{window_days}d" if window_days else "") + (f"_ago_{offset_days}d" if offset_days else "")
+
+
+def cause_by_prefix(id: str, causes: Mapping[str, Cause]) -> Cause:
+    """Return the cause of the longest prefix of an id.
+
+    Examples
+    --------
+    >>> cause_by_prefix("orders_count_30d", {"orders": "order_rhythm", "orders_count_30d": "order_trend"})
+    'order_trend'
+    """
+    return causes[max((prefix for prefix in causes if id.startswith(prefix)), key=len)]
 
 
 def _check(holds: bool, feature: str, what: str, remedy: str) -> None:
@@ -90,6 +124,8 @@ class Declared:
         Exact meaning; made from the other fields where it is left empty.
     pii : {"none", "person"}
         Whether the value describes a person rather than the company's behaviour.
+    cause : str
+        The business cause that its contributions are counted under (`CAUSES`); empty: it stands alone.
     """
 
     id: str
@@ -100,6 +136,7 @@ class Declared:
     family: Family = "own"
     definition: str = ""
     pii: Pii = "none"
+    cause: Cause | Literal[""] = ""
 
     def __post_init__(self) -> None:
         _check(
@@ -115,6 +152,12 @@ class Declared:
             f"Use one of {', '.join(get_args(Unit))}.",
         )
         _check(self.direction in (-1, 0, 1), self.id, f"direction is {self.direction!r}", "Use -1, 0 or 1.")
+        _check(
+            self.cause == "" or self.cause in CAUSES,
+            self.id,
+            f"unknown cause {self.cause!r}.{did_you_mean(str(self.cause), CAUSES)}",
+            f"Use one of {', '.join(CAUSES)}, or leave `cause` out.",
+        )
 
     @property
     def uses(self) -> tuple[str, ...]:

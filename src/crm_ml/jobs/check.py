@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,21 +81,32 @@ def check(workspace: Workspace | str | Path, *, as_of: dt.date | str | None = No
     return CheckResult({name: frame.num_rows for name, frame in sorted(tables.frames.items())}, tuple(findings))
 
 
+def crowded_tiers(tiers: Sequence[str], day: str) -> list[Finding]:
+    """Return a warning for each upper tier that holds more than 40 % of the customers scored for a day.
+
+    Examples
+    --------
+    >>> [finding.count for finding in crowded_tiers(["high", "high", "low", "low"], "2026-03-02")]
+    [2]
+    """
+    findings = []
+    for tier in ("high", "medium"):
+        share = tiers.count(tier) / len(tiers) if tiers else 0.0
+        if share > _TIER_SHARE:
+            message = f"{share:.0%} of the customers scored for {day} are in the tier {tier}"
+            remedy = "Look at the calibration, or choose other tiers in the policy."
+            findings.append(
+                Finding("warning", "crowded_tier", message, remedy, n.CUSTOMERS, "risk_tier", tiers.count(tier))
+            )
+    return findings
+
+
 def _tier_shares(workspace: Workspace) -> list[Finding]:
-    """Warn where the newest published scores put too many customers into one of the upper tiers."""
+    """Look at the newest published scores."""
     import pyarrow.parquet as pq
 
     sets = sorted(workspace.published.glob("*/scores"))
     if not sets or not inspect_set(sets[-1]).intact:
         return []
     tiers = pq.read_table(sets[-1] / FILE_NAME, columns=["risk_tier"])["risk_tier"].to_pylist()
-    findings = []
-    for tier in ("high", "medium"):
-        share = tiers.count(tier) / len(tiers) if tiers else 0.0
-        if share > _TIER_SHARE:
-            message = f"{share:.0%} of the customers scored for {sets[-1].parent.name} are in the tier {tier}"
-            remedy = "Look at the calibration, or choose other tiers in the policy."
-            findings.append(
-                Finding("warning", "crowded_tier", message, remedy, n.CUSTOMERS, "risk_tier", tiers.count(tier))
-            )
-    return findings
+    return crowded_tiers(tiers, sets[-1].parent.name)

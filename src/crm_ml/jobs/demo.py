@@ -1,4 +1,4 @@
-"""The whole way in one go on a made-up firm: make, train, score, and look up what then happened."""
+"""The whole way in one go on a made-up firm: make, train, score, decide, list, and look up what then happened."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from typing import Any
 import numpy as np
 
 from crm_ml import names as n
+from crm_ml.actions.lists.columns import UNASSIGNED
+from crm_ml.actions.lists.names import file_stems
+from crm_ml.actions.policy import policy_yaml
 from crm_ml.errors import UsageError
+from crm_ml.jobs.daily import DailyResult, run_daily
 from crm_ml.jobs.files import disk_errors, make_folder, replace_file
-from crm_ml.jobs.score import ScoreResult, score
+from crm_ml.jobs.score import ScoreResult
 from crm_ml.jobs.settings import FILE_NAME
 from crm_ml.jobs.train import TrainResult, train
 from crm_ml.models.evaluation.metrics import auc
 from crm_ml.tables.synth import DEFAULT_CUSTOMERS, DEFAULT_UNTIL, Firm, make_firm, write_firm
 
 MARKER = ".crm-ml-demo"
+POLICY_FILE = "policy.yaml"
 HORIZON_DAYS = 90
 LAST_DAY = DEFAULT_UNTIL - dt.timedelta(days=HORIZON_DAYS)
 """The last day whose label window ends with the data."""
@@ -29,6 +34,8 @@ version: 1
 currency: EUR
 timezone: Europe/Berlin
 language: de
+company: Plastform GmbH
+policy: policy.yaml
 tables:
 {tables}churn: {{active_days: 365, gap_days: 0, horizon_days: {horizon}}}
 """
@@ -44,7 +51,7 @@ class DemoResult:
     tables : dict
         Rows of each table.
     trained : TrainResult
-    scored : ScoreResult
+    daily : DailyResult
     auc : dict
         On the scored day, against what happened in the 90 days after: ``model``, ``rule`` (days since last order),
         ``truth`` (the probability that the simulation itself knew).
@@ -53,8 +60,22 @@ class DemoResult:
     workspace: Path
     tables: dict[str, int]
     trained: TrainResult
-    scored: ScoreResult
+    daily: DailyResult
     auc: dict[str, float]
+
+    @property
+    def scored(self) -> ScoreResult:
+        """The scores of the day."""
+        return self.daily.scored
+
+    @property
+    def list_file(self) -> Path | None:
+        """The CSV of the longest list (of equally long ones the first), to look at."""
+        if self.daily.published is None or not self.daily.rows:
+            return None
+        longest = max(self.daily.lists, key=lambda name: (self.daily.lists[name], name != UNASSIGNED))
+        file = self.daily.published / f"{file_stems(self.daily.lists)[longest]}.csv"
+        return file if file.exists() else None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
@@ -64,6 +85,7 @@ class DemoResult:
             "auc": self.auc,
             "train": self.trained.as_dict(),
             "score": self.scored.as_dict(),
+            "daily": self.daily.as_dict(),
         }
 
 
@@ -87,6 +109,7 @@ def make_workspace(folder: str | Path, *, customers: int = DEFAULT_CUSTOMERS, se
         write_firm(firm, root, [LAST_DAY])
     sources = "".join(f"  {name}: {{source: data/{name}.parquet}}\n" for name in firm.frames)
     text = _YAML.format(tables=sources, horizon=HORIZON_DAYS)
+    replace_file(root / POLICY_FILE, lambda beside: _write(beside, policy_yaml()), step="demo")
     replace_file(root / FILE_NAME, lambda beside: _write(beside, text), step="demo")
     return firm
 
@@ -98,7 +121,7 @@ def make_demo(
     seed: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> DemoResult:
-    """Make a synthetic manufacturer in `folder`, train on it and score its last day that can be looked up.
+    """Make a synthetic manufacturer in `folder`, train on it, and write the lists of the last day that can be judged.
 
     The firm's data end 90 days after the scored day, so what then happened is known; no step before sees any of it.
 
@@ -112,11 +135,11 @@ def make_demo(
     say(f"making a manufacturer with {customers:,} customers")
     firm = make_workspace(root, customers=customers, seed=seed)
     trained = train(root, as_of=LAST_DAY, progress=say)
-    scored = score(root, as_of=LAST_DAY, progress=say)
+    daily = run_daily(root, as_of=LAST_DAY, progress=say)
     say("looking up what then happened")
     truth = firm.truth(LAST_DAY, HORIZON_DAYS)
-    measured = _auc(scored, truth, root, LAST_DAY)
-    return DemoResult(root, {name: len(frame) for name, frame in firm.frames.items()}, trained, scored, measured)
+    measured = _auc(daily.scored, truth, root, LAST_DAY)
+    return DemoResult(root, {name: len(frame) for name, frame in firm.frames.items()}, trained, daily, measured)
 
 
 def _write(path: Path, text: str) -> None:

@@ -139,6 +139,19 @@ def published_state(plan: SetPlan) -> SetState:
     return inspect_set(plan.link)
 
 
+def set_before(published: Path, day: date, kind: str) -> tuple[date, Path, SetState] | None:
+    """Return the newest complete set of a kind from before a day: its day, its folder (no link) and its state."""
+    found = []
+    for path in published.glob(f"*/{kind}"):
+        with suppress(ValueError):
+            found.append((date.fromisoformat(path.parent.name), path))
+    for its_day, path in sorted((entry for entry in found if entry[0] < day), reverse=True):
+        state = inspect_set(path)
+        if state.intact:
+            return its_day, path.resolve(), state
+    return None
+
+
 def publish_set(plan: SetPlan, files: Mapping[str, Writer], *, keep_sets: int) -> Path:
     """Build, switch and prune; the caller holds the lock of ``published`` and has cleaned it (`clean`).
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +17,28 @@ import pyarrow.parquet as pq
 
 import crm_ml
 from crm_ml import names as n
-from crm_ml.errors import Finding, HeldBack
+from crm_ml.actions.policy import Policy
+from crm_ml.errors import Finding
 from crm_ml.faults import crash_point
 from crm_ml.features import cutoff_us, data_hash, visible
-from crm_ml.jobs import bundles, tracking
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
 from crm_ml.jobs.lock import locked
-from crm_ml.jobs.publish import SetPlan, SetState, clean, publish_set, published_state
-from crm_ml.jobs.score_table import FILE_NAME, SCHEMA, SCHEMA_VERSION, Scoring, scores_table, write_scores
+from crm_ml.jobs.policy_file import load_policy
+from crm_ml.jobs.publish import SetPlan, SetState, clean, publish_set, published_state, set_before
+from crm_ml.jobs.score_table import (
+    FILE_NAME,
+    SCHEMA,
+    SCHEMA_VERSION,
+    Scored,
+    Scoring,
+    customer_features,
+    read_previous_tiers,
+    score_customers,
+    write_scores,
+)
+from crm_ml.jobs.serving import Serving, serving_model
 from crm_ml.jobs.settings import Workspace
-from crm_ml.models.bundle import load_bundle, read_meta, trial_load
+from crm_ml.tables import Tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -135,67 +148,126 @@ def score(
     require_churn(workspace, kind)
     say = progress or (lambda _line: None)
     with nullcontext() if dry_run else locked(workspace.published, f"score {kind} as of {day}"):
-        return _score(workspace, day, force=force, dry_run=dry_run, say=say)
+        if not dry_run:
+            clean(workspace.published)
+        say("reading tables")
+        seen = see(read_inputs(workspace, only=CHURN_TABLES), day)
+        crash_point("score.tables_read")
+        return publish_scores(DayScores(workspace, seen, load_policy(workspace)), force=force, dry_run=dry_run, say=say)
 
 
-def _score(
-    workspace: Workspace, day: dt.date, *, force: bool, dry_run: bool, say: Callable[[str], None]
-) -> ScoreResult:
-    settings = workspace.settings
-    if not dry_run:
-        clean(workspace.published)
-    say("reading tables")
-    tables = read_inputs(workspace, only=CHURN_TABLES)
-    crash_point("score.tables_read")
-    cutoff = cutoff_us(day, settings.timezone)
+@dataclass(frozen=True)
+class Seen:
+    """The tables of a workspace and what of them is visible at the start of a day."""
+
+    day: dt.date
+    tables: Tables
+    visible: Tables
+    data_hash: str
+
+
+def see(tables: Tables, day: dt.date) -> Seen:
+    """Return what is visible at the start of a day.
+
+    Raises
+    ------
+    DataError
+        If no order is.
+    """
+    cutoff = cutoff_us(day, tables.zone)
     seen = visible(tables, cutoff)
     if seen.frames[n.ORDER_LINES].num_rows == 0:
         raise nothing_visible(day)
-    say("asking for the model that serves")
-    serving = tracking.champion(workspace, CHURN)
-    crash_point("score.champion_found")
-    # the model is checked even when there is nothing to do: damage is better found today than on the day it is needed
-    folder = tracking.fetch_bundle(workspace, serving)
-    meta = read_meta(folder, sha256=serving.sha256)
-    crash_point("score.bundle_ready")
-    _refuse_later(dt.date.fromisoformat(meta["train_as_of"]), day)
-    _refuse_other_label(workspace, meta["label"])
-    plan = _plan(workspace, day, serving, data_hash(tables, cutoff))
+    return Seen(day, tables, seen, data_hash(tables, cutoff))
+
+
+class DayScores:
+    """The scores of one day: which model and inputs they have, and, computed once and only if needed, the table.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    seen : Seen
+        The tables named in `CHURN_TABLES`, no more and no fewer: they go into the inputs.
+    policy : Policy
+        Its tiers are used.
+    """
+
+    def __init__(self, workspace: Workspace, seen: Seen, policy: Policy) -> None:
+        self.workspace, self.seen, self.policy = workspace, seen, policy
+        # the model is checked even when there is nothing to do: damage is better found today than when it is needed
+        self.serving: Serving = serving_model(workspace, CHURN, seen.day)
+        self.before = set_before(workspace.published, seen.day, KIND)
+
+    @cached_property
+    def plan(self) -> SetPlan:
+        """What the set is made of."""
+        inputs = {
+            "config": self.workspace.config_hash,
+            "data": self.seen.data_hash,
+            "model": {"version": self.serving.version, "sha256": self.serving.sha256},
+            "tiers": self.policy.tiers.model_dump(mode="json"),
+            "previous": None if self.before is None else self.before[2].inputs_hash,
+            "code": {"crm-ml": crm_ml.__version__, "schema": SCHEMA_VERSION},
+        }
+        versions = {name: version(name) for name in _PACKAGES}
+        return SetPlan(self.workspace.published, self.seen.day, KIND, inputs, versions)
+
+    @cached_property
+    def how(self) -> Scoring:
+        """The loaded model and the definitions."""
+        settings = self.workspace.settings
+        return Scoring(
+            as_of=self.seen.day,
+            active_days=settings.churn.active_days,
+            horizon_days=settings.churn.horizon_days,
+            margin_rate=settings.margin_rate,
+            model=self.serving.load(self.workspace),
+            model_version=self.serving.version,
+            model_sha256=self.serving.sha256,
+            tiers=self.policy.tiers,
+            previous=None if self.before is None else read_previous_tiers(self.before[1] / FILE_NAME),
+        )
+
+    @cached_property
+    def features(self) -> pd.DataFrame:
+        """Features of the eligible customers."""
+        return customer_features(self.seen.tables, self.how)
+
+    @cached_property
+    def scored(self) -> Scored:
+        """Features, contributions and the table."""
+        return score_customers(self.features, self.seen.visible, self.how)
+
+
+def publish_scores(scores: DayScores, *, force: bool, dry_run: bool, say: Callable[[str], None]) -> ScoreResult:
+    """Publish the scores of a day, unless they already are; the caller holds the lock of the published sets."""
+    plan, serving, day = scores.plan, scores.serving, scores.seen.day
     state = published_state(plan)
     crash_point("score.inputs_compared")
     result: dict[str, Any] = {
         "as_of": day,
         "model_version": serving.version,
-        "model_kind": meta["model_kind"],
+        "model_kind": serving.kind,
         "model_sha256": serving.sha256,
     }
-    findings = [*tables.findings, *_damaged_set(plan, state)]
+    findings = [*scores.seen.tables.findings, *damaged_set(plan, state)]
     if not (force or dry_run) and state.intact and state.inputs_hash == plan.inputs_hash:
         return ScoreResult(
             **result, published=plan.link, rows=state.rows, already_published=True, findings=tuple(findings)
         )
     say("loading the model")
-    bundles.tried(tracking.bundle_store(workspace), serving.sha256, lambda: trial_load(folder, sha256=serving.sha256))
-    model = load_bundle(folder, sha256=serving.sha256, trial=False)
+    active_days = scores.how.active_days
     crash_point("score.model_loaded")
-    say("computing features and scores")
-    how = Scoring(
-        day,
-        settings.churn.active_days,
-        settings.churn.horizon_days,
-        settings.margin_rate,
-        model,
-        meta["model_kind"],
-        serving.version,
-        serving.sha256,
-    )
-    table = scores_table(tables, seen, how)
+    say("computing features, scores and reasons")
+    table = scores.scored.table
     crash_point("score.predicted")
-    findings += _nobody(day, settings.churn.active_days) if table.num_rows == 0 else []
+    findings += _nobody(day, active_days) if table.num_rows == 0 else []
     published = None
     if not dry_run:
         say(f"publishing {table.num_rows} rows")
-        published = publish_set(plan, {FILE_NAME: lambda path: write_scores(table, path)}, keep_sets=settings.keep_sets)
+        keep = scores.workspace.settings.keep_sets
+        published = publish_set(plan, {FILE_NAME: lambda path: write_scores(table, path)}, keep_sets=keep)
         crash_point("score.published")
     return ScoreResult(
         **result,
@@ -207,37 +279,8 @@ def _score(
     )
 
 
-def _plan(workspace: Workspace, day: dt.date, serving: tracking.ServingVersion, data: str) -> SetPlan:
-    inputs = {
-        "config": workspace.config_hash,
-        "data": data,
-        "model": {"version": serving.version, "sha256": serving.sha256},
-        "code": {"crm-ml": crm_ml.__version__, "schema": SCHEMA_VERSION},
-    }
-    return SetPlan(workspace.published, day, KIND, inputs, {name: version(name) for name in _PACKAGES})
-
-
-def _refuse_later(trained: dt.date, day: dt.date) -> None:
-    if trained > day:
-        raise HeldBack(
-            f"The model that serves was trained as of {trained}, so it knows what happened after {day}",
-            remedy=f"Score {trained} or a later day, or train as of {day} or earlier in a workspace of its own.",
-            code="model_from_the_future",
-        )
-
-
-def _refuse_other_label(workspace: Workspace, label: Mapping[str, Any]) -> None:
-    churn = workspace.settings.churn
-    for key, wanted in (("gap_days", churn.gap_days), ("horizon_days", churn.horizon_days)):
-        if label[key] != wanted:
-            raise HeldBack(
-                f"The model that serves was trained with {key} {label[key]}, and crm.yaml says {wanted}",
-                remedy="Train again with the new definition, or restore the old one.",
-                code="other_label",
-            )
-
-
-def _damaged_set(plan: SetPlan, state: SetState) -> list[Finding]:
+def damaged_set(plan: SetPlan, state: SetState) -> list[Finding]:
+    """Return a warning where what the link of a plan shows is damaged."""
     if not state.fault:
         return []
     message = f"what was published for {plan.as_of} is damaged: {state.fault}"

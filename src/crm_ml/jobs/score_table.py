@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,22 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crm_ml import names as n
-from crm_ml.actions import priority, risk_tiers, value_at_stake
+from crm_ml.actions import priority, value_at_stake
+from crm_ml.actions.policy import TierRules, assign_tiers
 from crm_ml.errors import Failure
 from crm_ml.features import build_features, make_spine
-from crm_ml.models import Model
+from crm_ml.models import Contributions, Model
+from crm_ml.models.explain.reasons import reasons_for
 from crm_ml.tables import Tables
 
 FILE_NAME = "churn_scores.parquet"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever the same inputs give other scores or columns than before."""
 
 NOTE_RULE = "model_is_rule"
 NOTE_RHYTHM = "rhythm_longer_than_horizon"
 NOTE_SHORT = "history_short"
+NOTE_TIER_KEPT = "tier_kept"
 _FEW_ORDER_DAYS = 3
 _VALUE_FEATURES = (n.NET_REVENUE_365D, n.COST_365D, n.ORDER_GAP_DAYS_MEAN, n.ORDER_DAYS_COUNT)
 
@@ -54,6 +58,9 @@ SCHEMA = pa.schema(
         ("model_kind", pa.string()),
         ("model_version", pa.string()),
         ("model_sha256", pa.string()),
+        ("tier_p", pa.float64()),
+        ("base_value", pa.float64()),
+        ("margin", pa.float64()),
     ]
 )
 """Columns of ``churn_scores.parquet``."""
@@ -61,34 +68,50 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Scoring:
-    """What a table of scores is computed with."""
+    """What a table of scores is computed with.
+
+    Attributes
+    ----------
+    as_of : date
+    active_days, horizon_days : int
+    margin_rate : float
+    model : Model
+    model_version, model_sha256 : str
+    tiers : TierRules
+        Of the policy.
+    previous : DataFrame or None
+        ``customer_id``, ``risk_tier`` and ``tier_p`` of the set before, for tiers that do not flicker.
+    """
 
     as_of: dt.date
     active_days: int
     horizon_days: int
     margin_rate: float
     model: Model
-    model_kind: str
     model_version: str
     model_sha256: str
+    tiers: TierRules
+    previous: pd.DataFrame | None = None
 
 
-def scores_table(tables: Tables, seen: Tables, how: Scoring) -> pa.Table:
-    """Return one row per eligible customer, highest priority first.
+@dataclass(frozen=True)
+class Scored:
+    """The published table, and what it was computed from (one row per customer, in the order of the spine)."""
 
-    Parameters
-    ----------
-    tables : Tables
-        All that was read.
-    seen : Tables
-        What of it is visible at the start of the day.
-    how : Scoring
-        Model, day and definitions.
+    table: pa.Table
+    features: pd.DataFrame
+    contributions: Contributions
+
+
+def customer_features(tables: Tables, how: Scoring) -> pd.DataFrame:
+    """Return the features of the customers that are eligible on the day.
+
+    Raises
+    ------
+    Failure
+        If the model needs a feature that is not declared.
     """
-    spine = make_spine(tables, [how.as_of], active_days=how.active_days)
-    if len(spine) == 0:
-        return SCHEMA.empty_table()
-    frame = build_features(tables, spine)
+    frame = build_features(tables, make_spine(tables, [how.as_of], active_days=how.active_days))
     missing = [name for name in (*how.model.features, *_VALUE_FEATURES) if name not in frame.columns]
     if missing:
         raise Failure(
@@ -96,26 +119,67 @@ def scores_table(tables: Tables, seen: Tables, how: Scoring) -> pa.Table:
             remedy="Declare them with add_feature before scoring, as was done before training.",
             code="feature_not_declared",
         )
+    return frame
+
+
+def score_customers(frame: pd.DataFrame, seen: Tables, how: Scoring) -> Scored:
+    """Return one row per eligible customer, highest priority first.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `customer_features` gives it.
+    seen : Tables
+        What is visible at the start of the day.
+    how : Scoring
+        Model, day and definitions.
+    """
+    contributions = how.model.contributions(frame)
+    if len(frame) == 0:
+        return Scored(SCHEMA.empty_table(), frame, contributions)
     p = np.clip(np.asarray(how.model.predict_proba(frame), dtype=np.float64), 0.0, 1.0)
-    cost = frame[n.COST_365D] if "cost_amount" in tables.mapped.get(n.ORDER_LINES, frozenset()) else None
+    cost = frame[n.COST_365D] if "cost_amount" in seen.mapped.get(n.ORDER_LINES, frozenset()) else None
     value = value_at_stake(frame[n.NET_REVENUE_365D], cost=cost, margin_rate=how.margin_rate)
+    tiers, tier_p = assign_tiers(p, value, tiers=how.tiers, previous=_aligned(how.previous, frame[n.CUSTOMER_ID]))
+    kept = [tier != plain for tier, plain in zip(tiers, assign_tiers(p, value, tiers=how.tiers)[0], strict=True)]
+    reasons = [
+        [reason.as_dict() for reason in row] for row in reasons_for(frame, contributions, currency=seen.currency)
+    ]
     rows = len(frame)
     columns: dict[str, Any] = {
         n.AS_OF: pa.array([how.as_of] * rows, pa.date32()),
         n.CUSTOMER_ID: pa.array(frame[n.CUSTOMER_ID].to_numpy(dtype=object), pa.string()),
         "account_manager_id": _account_managers(seen, frame[n.CUSTOMER_ID]),
         "p_churn": pa.array(p),
-        "risk_tier": pa.array(risk_tiers(p)),
+        "risk_tier": pa.array(tiers, pa.string()),
         "value_at_stake": pa.array(value),
         "priority": pa.array(priority(p, value)),
-        "reasons": pa.array([[]] * rows, pa.list_(REASON)),
-        "notes": pa.array(_notes(frame, how), pa.list_(pa.string())),
-        "model_kind": pa.array([how.model_kind] * rows),
+        "reasons": pa.array(reasons, pa.list_(REASON)),
+        "notes": pa.array(_notes(frame, how, kept), pa.list_(pa.string())),
+        "model_kind": pa.array([how.model.kind] * rows),
         "model_version": pa.array([how.model_version] * rows),
         "model_sha256": pa.array([how.model_sha256] * rows),
+        "tier_p": pa.array(tier_p),
+        "base_value": pa.array([contributions.base] * rows, pa.float64()),
+        "margin": pa.array(contributions.margin),
     }
     table = pa.Table.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
-    return table.sort_by([("priority", "descending"), (n.CUSTOMER_ID, "ascending")])
+    return Scored(table.sort_by([("priority", "descending"), (n.CUSTOMER_ID, "ascending")]), frame, contributions)
+
+
+def read_previous_tiers(file: Path) -> pd.DataFrame:
+    """Return customer_id, risk_tier and tier_p of a published table; where it has no tier_p, p_churn stands in."""
+    names = pq.read_schema(file).names
+    column = "tier_p" if "tier_p" in names else "p_churn"
+    frame: pd.DataFrame = pq.read_table(file, columns=[n.CUSTOMER_ID, "risk_tier", column]).to_pandas()
+    return frame.rename(columns={column: "tier_p"})
+
+
+def _aligned(previous: pd.DataFrame | None, ids: pd.Series) -> pd.DataFrame | None:
+    """Return the previous tiers row by row beside today's customers, null where there is none."""
+    if previous is None:
+        return None
+    return previous.set_index(n.CUSTOMER_ID).reindex(ids.to_numpy(dtype=object)).reset_index(drop=True)
 
 
 def write_scores(table: pa.Table, path: Path) -> int:
@@ -135,11 +199,16 @@ def _account_managers(seen: Tables, customer_ids: pd.Series) -> pa.Array:
     return customers["account_manager_id"].combine_chunks().take(at)
 
 
-def _notes(frame: pd.DataFrame, how: Scoring) -> list[list[str]]:
-    every = [NOTE_RULE] if how.model_kind == "rule" else []
+def _notes(frame: pd.DataFrame, how: Scoring, kept: Sequence[bool]) -> list[list[str]]:
+    every = [NOTE_RULE] if how.model.kind == "rule" else []
     slow = frame[n.ORDER_GAP_DAYS_MEAN].to_numpy(np.float64) > how.horizon_days
     short = ~(frame[n.ORDER_DAYS_COUNT].to_numpy(np.float64) >= _FEW_ORDER_DAYS)
     return [
-        [*every, *([NOTE_RHYTHM] if own_slow else []), *([NOTE_SHORT] if own_short else [])]
-        for own_slow, own_short in zip(slow.tolist(), short.tolist(), strict=True)
+        [
+            *every,
+            *([NOTE_RHYTHM] if own_slow else []),
+            *([NOTE_SHORT] if own_short else []),
+            *([NOTE_TIER_KEPT] if own_kept else []),
+        ]
+        for own_slow, own_short, own_kept in zip(slow.tolist(), short.tolist(), kept, strict=True)
     ]

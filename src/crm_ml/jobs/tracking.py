@@ -45,7 +45,7 @@ _TAGS_QUERY = "SELECT key, value FROM model_version_tags WHERE name = ? AND vers
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What one training leaves in MLflow.
+    """What one training, or one day's scores, leave in MLflow.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ class RunRecord:
         Artefact path to text.
     figures : mapping
         Artefact path to matplotlib figure.
-    bundle : Path
-        Folder with the bundle's files.
+    bundle : Path, optional
+        Folder with the bundle's files, where a model was made.
     """
 
     name: str
@@ -66,7 +66,7 @@ class RunRecord:
     tags: Mapping[str, str]
     texts: Mapping[str, str]
     figures: Mapping[str, Any]
-    bundle: Path
+    bundle: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def bundle_store(workspace: Workspace) -> Path:
     return workspace.tracking_folder / _BUNDLES
 
 
-def log_training(workspace: Workspace, record: RunRecord, *, experiment: str) -> str:
-    """Write one MLflow run and return its id; the caller holds the training lock.
+def log_run(workspace: Workspace, record: RunRecord, *, experiment: str) -> str:
+    """Write one MLflow run and return its id; the caller holds the lock of what it belongs to.
 
     Raises
     ------
@@ -136,8 +136,9 @@ def log_training(workspace: Workspace, record: RunRecord, *, experiment: str) ->
         crash_point("tracking.pictures_drawn")
         client.log_artifacts(run_id, str(beside))
         crash_point("tracking.pictures_logged")
-        client.log_artifacts(run_id, str(record.bundle), _BUNDLE)
-        crash_point("tracking.bundle_logged")
+        if record.bundle is not None:
+            client.log_artifacts(run_id, str(record.bundle), _BUNDLE)
+            crash_point("tracking.bundle_logged")
         client.set_terminated(run_id)
         crash_point("tracking.run_finished")
     return run_id

@@ -261,7 +261,7 @@ def _keep(
 ) -> TrainResult:
     """Log, register and, where the rules allow it, let the new version serve."""
     record = training_record(training, explained, bundle=folder, facts=facts)
-    run_id = tracking.log_training(workspace, record, experiment=CHURN)
+    run_id = tracking.log_run(workspace, record, experiment=CHURN)
     store = tracking.bundle_store(workspace)
     with disk_errors(store):
         store_bundle(store, folder, facts["sha256"], building=workspace.tracking_folder)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from crm_ml.errors import Failure, did_you_mean
+from crm_ml.errors import did_you_mean
 from crm_ml.tables.loose import cell_text
 from crm_ml.tables.mapping import SourceSpec
 from crm_ml.tables.sealed import first_line
@@ -38,12 +38,8 @@ def open_xlsx(files: Sequence[Path], spec: SourceSpec, root: Path) -> Opened:
 
 
 def _read(file: Path, spec: SourceSpec, root: Path) -> tuple[list[str], list[list[Any]]]:
-    try:
-        import python_calamine as calamine
-    except ImportError as error:
-        raise Failure(
-            f"reading {shown(file, root)} needs the package python-calamine", remedy='Install "crm-ml[xlsx]"'
-        ) from error
+    import python_calamine as calamine
+
     name = shown(file, root)
     check_readable(file, root)
     try:

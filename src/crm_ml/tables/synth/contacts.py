@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crm_ml.tables.synth.dynamics import Life
+from crm_ml.tables.synth.calls import call_times
+from crm_ml.tables.synth.dynamics import Life, present
 from crm_ml.tables.synth.goods import Orders, clock
 from crm_ml.tables.synth.money import mood_on
 from crm_ml.tables.synth.people import customer_ids, manager_ids, numbered
@@ -32,9 +33,10 @@ _NONE = np.datetime64("NaT", "us")
 
 def contact_tables(world: World, life: Life, orders: Orders) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables interactions and surveys."""
-    contacts = pd.concat(
-        [_inquiries(world, life), _complaints(world, life, orders), _outbound(world, life)], ignore_index=True
-    )
+    parts = [_inquiries(world, life), _complaints(world, life, orders), _outbound(world, life)]
+    if life.trial_reached.any():
+        parts.append(_trial_calls(world, life))
+    contacts = pd.concat(parts, ignore_index=True)
     contacts = contacts[contacts["occurred_at"] < world.until]
     contacts = contacts.sort_values(["occurred_at", "who", "topic"], kind="stable", ignore_index=True)
     return _interactions(world, contacts), _surveys(world, life, contacts)
@@ -79,7 +81,7 @@ def _inquiries(world: World, life: Life) -> pd.DataFrame:
     rng = stream(world.seed, "inquiries")
     mood, day = _weeks(world, life)
     rate = _INQUIRIES * np.exp(rng.normal(0, _SPREAD, world.customers)) * (35 / world.gap_days) ** 0.25
-    there = (day >= world.joins) & (day < life.left)
+    there = (day >= world.joins) & present(life, day, np.arange(world.customers))
     who, days = _weekly(world, life, rate * np.exp(_TALK * np.clip(mood, -3, 1)), there, rng)
     return _made(world, "inquiry", who, days, rng)
 
@@ -88,7 +90,7 @@ def _complaints(world: World, life: Life, orders: Orders) -> pd.DataFrame:
     """Return the complaints: from discontent, and some days after a late or faulty delivery."""
     rng = stream(world.seed, "complaints")
     mood, day = _weeks(world, life)
-    there = (day >= world.joins) & (day < life.left)
+    there = (day >= world.joins) & present(life, day, np.arange(world.customers))
     who, days = _weekly(world, life, _COMPLAINTS * np.exp(-1.0 * np.clip(mood, -3.5, 1.5)), there, rng)
     chance = np.where(orders.faulty, 0.6, np.where(life.order_late, 0.3, 0.0))
     hit = rng.random(len(orders.who)) < chance
@@ -102,9 +104,25 @@ def _outbound(world: World, life: Life) -> pd.DataFrame:
     rng = stream(world.seed, "outbound")
     _, day = _weeks(world, life)
     rate = _CALLS * np.exp(rng.normal(0, 0.4, world.customers)) * np.sqrt(np.clip(world.size, 0.5, 4))
-    noticed = day > life.left + _NOTICED_AFTER_DAYS
+    away = (day > life.away_from + _NOTICED_AFTER_DAYS) & (day < life.away_to)
+    noticed = (day > life.left + _NOTICED_AFTER_DAYS) | away
     who, days = _weekly(world, life, np.where(noticed, 0.25 * rate, rate), day >= world.joins, rng)
     return _made(world, "outbound", who, days, rng)
+
+
+def _trial_calls(world: World, life: Life) -> pd.DataFrame:
+    """Return the calls of the trial in which somebody was reached."""
+    _, at = call_times(world, life)
+    reached = life.trial_reached
+    return pd.DataFrame(
+        {
+            "kind": "outbound",
+            "who": life.trial_who[reached],
+            "occurred_at": at[reached],
+            "channel": "phone",
+            "topic": "general",
+        }
+    )
 
 
 def _interactions(world: World, contacts: pd.DataFrame) -> pd.DataFrame:
@@ -169,7 +187,7 @@ def _surveys(world: World, life: Life, contacts: pd.DataFrame) -> pd.DataFrame:
 
 def _answers(world: World, life: Life, kind: str, who: Ints, day: Ints, rng: np.random.Generator) -> pd.DataFrame:
     """Return the answers of those who are asked on a day, and still there."""
-    there = (day >= np.maximum(world.joins[who], BURN_IN_DAYS)) & (day < np.minimum(life.left[who], world.end))
+    there = (day >= np.maximum(world.joins[who], BURN_IN_DAYS)) & present(life, day, who) & (day < world.end)
     keep = there & (rng.random(len(who)) < 0.5)
     who, day = who[keep], day[keep]
     mood = mood_on(life, who, day)

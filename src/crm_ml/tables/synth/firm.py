@@ -11,12 +11,20 @@ import numpy as np
 import pandas as pd
 
 from crm_ml.errors import UsageError
+from crm_ml.tables.synth.calls import action_log_table, live_with_trial
+from crm_ml.tables.synth.cases import with_cases
+from crm_ml.tables.synth.causes import cause_table
 from crm_ml.tables.synth.contacts import contact_tables
-from crm_ml.tables.synth.dynamics import Life, live, no_purchase_probability
+from crm_ml.tables.synth.courtship import Courtship, court_all, win_probability
+from crm_ml.tables.synth.dynamics import Life, live
+from crm_ml.tables.synth.enquirers import draw_enquirers
 from crm_ml.tables.synth.goods import order_tables, products_table
+from crm_ml.tables.synth.lead_tables import lead_ids
+from crm_ml.tables.synth.leads import lead_frames
 from crm_ml.tables.synth.money import money_tables
 from crm_ml.tables.synth.people import account_managers_table, customer_ids, customers_table
-from crm_ml.tables.synth.world import BURN_IN_DAYS, World, make_world
+from crm_ml.tables.synth.truth import effect_table, no_purchase_probability
+from crm_ml.tables.synth.world import BURN_IN_DAYS, Ints, World, make_world
 
 DEFAULT_CUSTOMERS = 3000
 DEFAULT_UNTIL = date(2026, 6, 1)
@@ -44,6 +52,7 @@ class Firm:
     until: date
     _world: World = field(repr=False)
     _life: Life = field(repr=False)
+    _courtship: Courtship = field(repr=False)
 
     def truth(self, as_of: date, horizon_days: int = 90, simulations: int = 200) -> pd.DataFrame:
         """Return what was to be expected at the start of a day, and what then happened.
@@ -77,17 +86,9 @@ class Firm:
         >>> list(truth.columns), bool(truth["p_no_purchase"].between(0, 1).all())
         (['customer_id', 'p_no_purchase', 'y'], True)
         """
-        if not self.start <= as_of <= self.until:
-            raise UsageError(
-                f"as_of must lie between {self.start} and {self.until}, found {as_of}",
-                remedy="Choose a day within the years of the firm.",
-            )
-        _positive("horizon_days", horizon_days)
         _positive("simulations", simulations)
         world, life = self._world, self._life
-        day = world.index(as_of)
-        recent = (life.order_day >= day - ACTIVE_DAYS) & (life.order_day < day)
-        who = np.unique(life.order_who[recent])
+        day, who = self._eligible(as_of, horizon_days)
         p = no_purchase_probability(life, world, day, horizon_days, simulations=simulations)
         then = (life.order_day >= day) & (life.order_day < day + horizon_days)
         bought = np.bincount(life.order_who[then], minlength=world.customers) > 0
@@ -96,9 +97,141 @@ class Firm:
             y[:] = pd.NA
         return pd.DataFrame({"customer_id": customer_ids(world)[who], "p_no_purchase": p[who], "y": y})
 
+    def causes(self, as_of: date, horizon_days: int = 90) -> pd.DataFrame:
+        """Return what truly drives the risk of each customer at the start of a day.
+
+        For a customer who is still there, the log-odds of P(no purchase) are compared with those of an ordinary
+        customer on that day and the difference is shared out (Shapley values over the simulator's own probabilities)
+        among four parts of its state: `discontent` (satisfaction below the firm's usual), `slow_rhythm` (own gaps
+        longer, or less regular, than the median customer's), `just_ordered` (the present gap has only begun) and
+        `quiet_season` (its industry's next weeks are quieter than the others'). Being new drives nothing in this firm.
+        A customer who has already taken its orders elsewhere has one cause: `silence`, or `left_unseen` while the time
+        since the last order is still one that nobody would notice (shorter than 90 % of its own gaps).
+
+        Parameters
+        ----------
+        as_of : date
+            A day from `start` to `until`.
+        horizon_days : int
+            Days looked ahead.
+
+        Returns
+        -------
+        DataFrame
+            One row per customer of `truth`: `customer_id`; `cause`, the part that raises the risk most (`none` if the
+            risk is below the ordinary customer's); `driver`, for `discontent`, what pulls the satisfaction down most
+            (`faulty_delivery`, `late_delivery`, `price_rise`, `contact_change`, `manager_change`, `never_content`);
+            `share` of the cause in everything that raises the risk; `single`, whether that share is at least 0.70 and
+            the risk clearly raised (odds doubled), or the silence is there for all to see; `p_no_purchase`, as in
+            `truth` but computed in another way; `days_silent` since the last order.
+
+        Raises
+        ------
+        UsageError
+            `as_of` lies outside the firm's years, or `horizon_days` is not positive.
+
+        Examples
+        --------
+        >>> causes = make_firm(customers=30, seed=1, years=2).causes(date(2026, 1, 5))
+        >>> list(causes.columns)[:5], bool(causes["share"].between(0, 1).all())
+        (['customer_id', 'cause', 'driver', 'share', 'single'], True)
+        """
+        day, who = self._eligible(as_of, horizon_days)
+        return cause_table(self._world, self._life, who, day, horizon_days)
+
+    def call_effect(self, as_of: date, horizon_days: int = 90) -> pd.DataFrame:
+        """Return what a call on a day would change for each customer: both worlds, with the same luck.
+
+        Parameters
+        ----------
+        as_of : date
+            A day from `start` to `until`; the call is made that morning, and nobody is called after it.
+        horizon_days : int
+            Days looked ahead.
+
+        Returns
+        -------
+        DataFrame
+            One row per customer of `truth`: `customer_id`; `p_no_purchase`, the probability that it buys nothing in
+            the window; `p_no_purchase_called`, the same if somebody tries to call (15 % are not reached); `effect`,
+            the second less the first: below nought for those who can be persuaded, nought for those who do not care
+            and above nought for those who are put off.
+
+        Raises
+        ------
+        UsageError
+            `as_of` lies outside the firm's years, or `horizon_days` is not positive.
+
+        Examples
+        --------
+        >>> effect = make_firm(customers=60, seed=1, years=2).call_effect(date(2026, 1, 5))["effect"]
+        >>> bool(effect.min() < 0 < effect.max()), bool((effect == 0).any())
+        (True, True)
+        """
+        day, who = self._eligible(as_of, horizon_days)
+        return effect_table(self._world, self._life, who, day, horizon_days)
+
+    def lead_truth(self, as_of: date, horizon_days: int = 90, simulations: int = 200) -> pd.DataFrame:
+        """Return what was to be expected of the open leads at the start of a day, and what then happened.
+
+        Parameters
+        ----------
+        as_of : date
+            A day from `start` to `until`.
+        horizon_days : int
+            Days looked ahead.
+        simulations : int
+            Futures that are played through per lead.
+
+        Returns
+        -------
+        DataFrame
+            One row per lead of the table leads that came before `as_of` and was neither won nor lost by then:
+            `lead_id`; `p_win`, the probability of being won in ``[as_of, as_of + horizon_days)`` given its stage, its
+            interest, its fit, and when it is replied to; `y` (boolean), whether it was, null when the horizon ends
+            after `until`.
+
+        Raises
+        ------
+        UsageError
+            `as_of` lies outside the firm's years, or a number is not positive.
+
+        Examples
+        --------
+        >>> truth = make_firm(customers=60, seed=1, years=2).lead_truth(date(2026, 1, 12), simulations=50)
+        >>> list(truth.columns), bool(truth["p_win"].between(0, 1).all())
+        (['lead_id', 'p_win', 'y'], True)
+        """
+        self._within(as_of, horizon_days)
+        _positive("simulations", simulations)
+        world, life = self._world, self._courtship
+        found = win_probability(life, world, world.index(as_of), horizon_days, simulations=simulations)
+        found.insert(0, "lead_id", lead_ids(life.enquirers)[found.pop("who")])
+        return found[found["lead_id"].isin(self.frames["leads"]["lead_id"])].reset_index(drop=True)
+
+    def _within(self, as_of: date, horizon_days: int) -> None:
+        if not self.start <= as_of <= self.until:
+            raise UsageError(
+                f"as_of must lie between {self.start} and {self.until}, found {as_of}",
+                remedy="Choose a day within the years of the firm.",
+            )
+        _positive("horizon_days", horizon_days)
+
+    def _eligible(self, as_of: date, horizon_days: int) -> tuple[int, Ints]:
+        """Return the index of the day, and who has bought in the year before it."""
+        self._within(as_of, horizon_days)
+        day, life = self._world.index(as_of), self._life
+        recent = (life.order_day >= day - ACTIVE_DAYS) & (life.order_day < day)
+        return day, np.unique(life.order_who[recent])
+
 
 def make_firm(
-    customers: int = DEFAULT_CUSTOMERS, seed: int = 1, *, years: int = 5, until: date = DEFAULT_UNTIL
+    customers: int = DEFAULT_CUSTOMERS,
+    seed: int = 1,
+    *,
+    years: int = 5,
+    until: date = DEFAULT_UNTIL,
+    trial: bool = True,
 ) -> Firm:
     """Make a manufacturer with a known truth; the same arguments give the same tables.
 
@@ -113,6 +246,9 @@ def make_firm(
         Years of history before `until`.
     until : date
         Day on which the tables are exported; nothing that happens or becomes known from then on is in them.
+    trial : bool
+        Whether the firm once let chance decide whom it called (the table action_log); the calls changed the life of
+        those who were reached and could be moved, and of nobody else.
 
     Raises
     ------
@@ -123,7 +259,7 @@ def make_firm(
     --------
     >>> firm = make_firm(customers=30, seed=1, years=2)
     >>> sorted(firm.frames)[:3], len(firm.frames["customers"])
-    (['account_managers', 'customers', 'interactions'], 30)
+    (['account_managers', 'action_log', 'customers'], 30)
     """
     _positive("customers", customers)
     if seed < 0:
@@ -134,6 +270,8 @@ def make_firm(
         )
     world = make_world(customers, seed, years, until)
     life = live(world)
+    if trial:
+        life = live_with_trial(world, life, customers_table(world, life)["profiling_objection"].to_numpy(bool))
     products = products_table(world)
     lines, orders = order_tables(world, life, products)
     invoices, payments = money_tables(world, life, orders, lines)
@@ -148,8 +286,13 @@ def make_firm(
         "interactions": interactions,
         "surveys": surveys,
     }
+    if len(life.trial_who):
+        frames["action_log"] = action_log_table(world, life)
+    frames = with_cases(frames, world, life)
+    courtship = court_all(world, draw_enquirers(world))
+    frames |= lead_frames(world, courtship, customers=frames["customers"], products=products)
     start = world.days[BURN_IN_DAYS].astype(object)
-    return Firm(frames, seed, start, until, world, life)
+    return Firm(frames, seed, start, until, world, life, courtship)
 
 
 def write_firm(firm: Firm, folder: Path, truth_days: Sequence[date] = ()) -> list[Path]:

@@ -120,7 +120,7 @@ def _payments(world: World, life: Life, bills: pd.DataFrame) -> pd.DataFrame:
 
 def _defaulted(world: World, life: Life, bills: pd.DataFrame) -> np.ndarray:
     """Return which bills stay open because the customer is insolvent or was blocked for not paying."""
-    status, _ = endings(world, life)
+    status, _ = endings(world, life.left)
     who = bills["who"].to_numpy()
     due = (bills["due_at"].to_numpy().astype("datetime64[D]") - world.days[0]).astype(np.int64)
     broke = np.isin(status[who], ["insolvent", "blocked"])

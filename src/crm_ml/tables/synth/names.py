@@ -42,6 +42,7 @@ TRADES = {
     "Landtechnik": _words("Landtechnik Landmaschinen Stalltechnik Bewässerung Gewächshausbau"),
     "Möbel": _words("Möbelwerke Küchentechnik Büromöbel Innenausbau Sitzmöbel Ladenbau"),
     "Lebensmittel": _words("Lebensmitteltechnik Molkereitechnik Getränketechnik Backtechnik Fleischereitechnik"),
+    "Elektrogroßhandel": _words("Elektrogroßhandel Elektrohandel Industriebedarf Elektrovertrieb Lichtgroßhandel"),
 }
 LEGAL_FORMS = (
     ("GmbH", 0.58),

@@ -13,6 +13,8 @@ from crm_ml.tables.synth.world import INDUSTRIES, Ints, World
 # status, share of those who left, and how many days later it is set: from, to
 _ENDINGS = (("terminated", 0.08, 30, 200), ("insolvent", 0.05, 20, 90), ("blocked", 0.04, 60, 150))
 _IN_GROUPS = 0.06
+# which account manager was away, and so many days before the export from when and until when
+_AWAY, _AWAY_DAYS = 1, (98, 77)
 
 
 def numbered(numbers: Ints, width: int, prefix: str = "") -> list[str]:
@@ -36,16 +38,19 @@ def manager_ids(world: World) -> np.ndarray:
     return np.array(numbered(np.arange(world.managers) + 1, 3, "AM"), dtype=object)
 
 
-def endings(world: World, life: Life) -> tuple[np.ndarray, np.ndarray]:
-    """Return the status of each customer and since when it holds; only some of those who left are marked at all."""
+def endings(world: World, left: Ints) -> tuple[np.ndarray, np.ndarray]:
+    """Return the status of each customer and since when it holds; only some of those who left are marked at all.
+
+    `left` is the day index on which each left, `NEVER` if it did not.
+    """
     rng = stream(world.seed, "endings")
     draw, wait = rng.random(world.customers), rng.random(world.customers)
     status = np.full(world.customers, "active", dtype=object)
     since = np.full(world.customers, np.datetime64("NaT", "us"))
     low = 0.0
     for name, share, shortest, longest in _ENDINGS:
-        hit = (life.left < NEVER) & (draw >= low) & (draw < low + share)
-        day = np.where(hit, life.left, 0) + (shortest + wait * (longest - shortest)).astype(np.int64)
+        hit = (left < NEVER) & (draw >= low) & (draw < low + share)
+        day = np.where(hit, left, 0) + (shortest + wait * (longest - shortest)).astype(np.int64)
         hit &= day < world.end
         status[hit] = name
         since[hit] = world.days[day[hit]].astype("datetime64[us]")
@@ -63,7 +68,7 @@ def customers_table(world: World, life: Life) -> pd.DataFrame:
     ids = customer_ids(world)
     phones = rng.integers(100, 999, count)
     since = world.days[0].astype("datetime64[us]") + life.since.astype("timedelta64[D]").astype("timedelta64[us]")
-    status, status_from = endings(world, life)
+    status, status_from = endings(world, life.left)
     basis = rng.choice(np.array(["existing_customer", "consent", "none"]), count, p=[0.55, 0.25, 0.20])
     return pd.DataFrame(
         {
@@ -103,13 +108,22 @@ def _parents(ids: np.ndarray, rng: np.random.Generator) -> list[str | None]:
 
 
 def account_managers_table(world: World) -> pd.DataFrame:
-    """Return the table account_managers; the last one has left, and the first stands in."""
+    """Return the table account_managers.
+
+    The last one has left, and the first stands in. The second was away for three weeks about `_AWAY_DAYS` before the
+    export: its `active_to` lies before its `active_from`, the day of the return; the third stood in.
+    """
     rng, count = stream(world.seed, "account_managers"), world.managers
     names = person_names(count, rng)
     ids = manager_ids(world)
     active_to = np.full(count, np.datetime64("NaT", "us"))
     active_to[-1] = world.days[world.manager_leaves].astype("datetime64[us]")
-    started = world.days[0] - rng.integers(0, 3000, count)
+    active_from = (world.days[0] - rng.integers(0, 3000, count)).astype("datetime64[us]")
+    active_to[_AWAY], active_from[_AWAY] = (
+        world.days[world.end - days].astype("datetime64[us]") for days in _AWAY_DAYS
+    )
+    deputies = pd.Series([None] * count, dtype="str")
+    deputies[count - 1], deputies[_AWAY] = ids[0], ids[_AWAY + 1]
     return pd.DataFrame(
         {
             "account_manager_id": ids,
@@ -118,8 +132,8 @@ def account_managers_table(world: World) -> pd.DataFrame:
             "phone": numbered(np.arange(count) + 10, 2, "+49 221 4710 1"),
             "language": ["de"] * (count - 1) + ["en"],
             "daily_capacity": rng.integers(5, 16, count),
-            "active_from": started.astype("datetime64[us]"),
+            "active_from": active_from,
             "active_to": active_to,
-            "deputy_id": pd.array([None] * (count - 1) + [ids[0]], dtype="str"),
+            "deputy_id": deputies.array,
         }
     )

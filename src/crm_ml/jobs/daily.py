@@ -1,0 +1,327 @@
+"""The batch job of the morning: check, score, decide, write the lists; twice is once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+import crm_ml
+from crm_ml import names as n
+from crm_ml.actions.lists import ListContext, ListHead, Notice, list_files, make_entries
+from crm_ml.actions.lists.tables_out import actions_table
+from crm_ml.actions.policy import Policy, decide
+from crm_ml.errors import Failure, Finding
+from crm_ml.faults import crash_point
+from crm_ml.features import cutoff_us, data_hash
+from crm_ml.jobs import tracking
+from crm_ml.jobs.action_store import open_store
+from crm_ml.jobs.check import crowded_tiers
+from crm_ml.jobs.day_record import day_record
+from crm_ml.jobs.files import disk_errors, make_folder, replace_file
+from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, read_inputs, require_churn
+from crm_ml.jobs.lock import locked
+from crm_ml.jobs.policy_file import load_policy
+from crm_ml.jobs.publish import SetPlan, clean, publish_set, published_state, set_before
+from crm_ml.jobs.score import DayScores, ScoreResult, damaged_set, publish_scores, see
+from crm_ml.jobs.score_table import FILE_NAME
+from crm_ml.jobs.settings import Workspace
+from crm_ml.jobs.subjects import managers_frame, nameable, subjects_frame
+from crm_ml.strict import canonical_json
+from crm_ml.tables import Tables
+
+KIND = "lists"
+ACTIONS_FILE = "actions.parquet"
+LIST_SCHEMA_VERSION = 1
+"""Raised whenever the same inputs give other lists than before."""
+_PACKAGES = ("holidays", "jinja2", "pandas", "pyarrow", "xlsxwriter")
+
+
+@dataclass(frozen=True)
+class DailyResult:
+    """What `run_daily` published, or found published already.
+
+    Attributes
+    ----------
+    as_of : date
+    scored : ScoreResult
+    published : Path or None
+        Folder of the lists; None after a dry run.
+    rows : int
+        Entries of all lists.
+    already_published : bool
+        Whether neither set had to be built.
+    lists : dict of str to int
+        List to its number of entries.
+    findings : tuple of Finding
+    """
+
+    as_of: dt.date
+    scored: ScoreResult
+    published: Path | None
+    rows: int
+    already_published: bool
+    lists: dict[str, int]
+    findings: tuple[Finding, ...] = ()
+    _actions: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The actions of all lists."""
+        return self._actions
+
+    def plot(self) -> Any:
+        """Return a histogram of the day's probabilities."""
+        return self.scored.plot()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-ready values."""
+        scored = self.scored.as_dict()
+        return {
+            "as_of": self.as_of.isoformat(),
+            "published": None if self.published is None else str(self.published),
+            "rows": self.rows,
+            "model_version": self.scored.model_version,
+            "model_kind": self.scored.model_kind,
+            "already_published": self.already_published,
+            "lists": self.lists,
+            "actions": self._actions["action"].value_counts().sort_index().to_dict() if len(self._actions) else {},
+            "scores": {key: scored[key] for key in ("published", "rows", "already_published")},
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+def run_daily(
+    workspace: Workspace | str | Path,
+    *,
+    as_of: dt.date | str,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> DailyResult:
+    """Check and score the customers of a day, decide what to do for each, and publish the scores and the lists.
+
+    Parameters
+    ----------
+    workspace : Workspace or str or Path
+        The workspace or its folder.
+    as_of : date or ISO text
+        The business day; nothing that happened or became known on it or later is used, but for answers that were
+        given to lists of earlier days and imported on this day.
+    force : bool
+        Build both sets again even if they are published already.
+    dry_run : bool
+        Compute, but publish nothing.
+    progress : callable, optional
+        Gets one line per step.
+
+    Returns
+    -------
+    DailyResult
+
+    Raises
+    ------
+    UsageError
+        The policy or the settings have faults.
+    DataError, Failure, HeldBack, DamagedArtefact, Locked
+        As for `score`; the lists of the days before stay as they are.
+    """
+    workspace, day = as_workspace(workspace), as_day(as_of)
+    require_churn(workspace, CHURN)
+    say = progress or (lambda _line: None)
+    policy = load_policy(workspace)
+    with nullcontext() if dry_run else locked(workspace.published, f"daily as of {day}"):
+        if not dry_run:
+            clean(workspace.published)
+        say("reading tables")
+        tables = read_inputs(workspace, only=(*CHURN_TABLES, n.ACTION_LOG))
+        crash_point("daily.tables_read")
+        scores = DayScores(workspace, see(_only(tables, CHURN_TABLES), day), policy)
+        scored = publish_scores(scores, force=force, dry_run=dry_run, say=say)
+        crash_point("daily.scores_published")
+        result = _publish_lists(Morning(scores, policy, tables, scored), force=force, dry_run=dry_run, say=say)
+        if not dry_run:
+            result = _log_day(scores, result, say)
+    return result
+
+
+@dataclass(frozen=True)
+class Morning:
+    """Everything the lists of a day are made of."""
+
+    scores: DayScores
+    policy: Policy
+    tables: Tables
+    scored: ScoreResult
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where it happens."""
+        return self.scores.workspace
+
+    @property
+    def day(self) -> dt.date:
+        """The business day."""
+        return self.scores.seen.day
+
+
+def _publish_lists(morning: Morning, *, force: bool, dry_run: bool, say: Callable[[str], None]) -> DailyResult:
+    workspace, day = morning.workspace, morning.day
+    before = set_before(workspace.published, day, KIND)
+    answers = open_store(workspace)
+    plan = _plan(morning, answers.state_hash(day), None if before is None else before[2].inputs_hash)
+    state = published_state(plan)
+    crash_point("daily.inputs_compared")
+    scores = _score_rows(morning)
+    findings = dict.fromkeys([*morning.tables.findings, *morning.scored.findings, *damaged_set(plan, state)])
+    findings |= dict.fromkeys(crowded_tiers(scores["risk_tier"].tolist(), day.isoformat()))
+    if not (force or dry_run) and state.intact and state.inputs_hash == plan.inputs_hash:
+        return _result(morning, plan.link, pq.read_table(plan.link / ACTIONS_FILE).to_pandas(), findings, done=True)
+    say("deciding")
+    subjects = subjects_frame(morning.scores, scores, answers.state(day), morning.tables, morning.policy)
+    entries = make_entries(
+        subjects,
+        decide(subjects, morning.policy, as_of=day),
+        managers_frame(morning.tables),
+        as_of=day,
+        default_capacity=morning.policy.daily_capacity,
+        previous=None if before is None else pq.read_table(before[1] / ACTIONS_FILE).to_pandas(),
+        may_be_named=nameable(morning.scores.seen.visible),
+    )
+    crash_point("daily.decided")
+    files = list_files(entries, _context(morning, [f for f in findings if f.code == "crowded_tier"]))
+    published = None
+    if not dry_run:
+        say(f"publishing {len(entries.heads)} lists with {len(entries.entries)} entries")
+        published = publish_set(plan, files, keep_sets=workspace.settings.keep_sets)
+        crash_point("daily.lists_published")
+    return _result(morning, published, actions_table(entries).to_pandas(), findings, done=False, heads=entries.heads)
+
+
+def _result(
+    morning: Morning,
+    published: Path | None,
+    actions: pd.DataFrame,
+    findings: Iterable[Finding],
+    *,
+    done: bool,
+    heads: Sequence[ListHead] = (),
+) -> DailyResult:
+    rows = {head.list_id: 0 for head in heads}
+    rows |= {str(name): int(many) for name, many in actions["account_manager_id"].value_counts().items()}
+    return DailyResult(
+        as_of=morning.day,
+        scored=morning.scored,
+        published=published,
+        rows=len(actions),
+        already_published=done and morning.scored.already_published,
+        lists=dict(sorted(rows.items())),
+        findings=tuple(findings),
+        _actions=actions,
+    )
+
+
+def _context(morning: Morning, crowded: Iterable[Finding]) -> ListContext:
+    settings, serving, policy = morning.workspace.settings, morning.scores.serving, morning.policy
+    costs = "cost_amount" in morning.tables.mapped.get(n.ORDER_LINES, ())
+    return ListContext(
+        language=settings.language,
+        currency=settings.currency,
+        model_kind=serving.kind,
+        model_version=serving.version,
+        model_trained=serving.train_as_of,
+        horizon_days=settings.churn.horizon_days,
+        company=settings.company,
+        value_is_revenue=settings.margin_rate == 1.0 and not costs,
+        notices=tuple(_crowded_notice(finding) for finding in crowded),
+        mails={name: action.mail for name, action in policy.actions.items() if action.mail is not None},
+    )
+
+
+def _crowded_notice(finding: Finding) -> Notice:
+    german = {"high": "hohes", "medium": "mittleres"}["high" if finding.message.endswith("high") else "medium"]
+    share = finding.message.split(" ")[0]
+    return Notice(
+        f"{share.replace('%', ' %')} aller Kunden haben zurzeit {german} Risiko: Die Stufen trennen heute wenig.",
+        f"{finding.message[0].upper()}{finding.message[1:]}: the tiers tell little apart today.",
+    )
+
+
+def _log_day(scores: DayScores, result: DailyResult, say: Callable[[str], None]) -> DailyResult:
+    """Write the day's run to MLflow, once; a store that does not answer is said and stops nothing."""
+    workspace, plan = scores.workspace, scores.plan
+    if not workspace.settings.tracking.days or result.scored.rows == 0:
+        return result
+    done = workspace.tracking_folder / "days" / f"{plan.as_of}-{plan.inputs_hash[:12]}"
+    if done.exists():
+        return result
+    say("writing the day's run to MLflow")
+    try:
+        tags = {
+            "inputs_hash": plan.inputs_hash,
+            "data_hash": scores.seen.data_hash,
+            "model_version": scores.serving.version,
+            "sha256": scores.serving.sha256,
+            "model_kind": scores.serving.kind,
+        }
+        counts = {f"action_{name}": float(many) for name, many in result.table["action"].value_counts().items()}
+        metrics = {"list_entries": float(result.rows), **counts}
+        record = day_record(scores.scored, as_of=plan.as_of.isoformat(), tags=tags, metrics=metrics)
+        with disk_errors(done.parent):
+            make_folder(done.parent)
+            run_id = tracking.log_run(workspace, record, experiment=f"{CHURN}-days")
+            replace_file(done, lambda beside: _note(beside, run_id), step="daily.day_logged")
+    except Failure as error:
+        message = f"the scores of {plan.as_of} are published, but their run is not in MLflow: {error.message}"
+        finding = Finding("warning", "day_not_tracked", message, "It is tried again by the next run for this day.")
+        return replace(result, findings=(*result.findings, finding))
+    return result
+
+
+def _note(path: Path, run_id: str) -> None:
+    path.write_text(f"{run_id}\n", encoding="ascii")
+
+
+def _score_rows(morning: Morning) -> pd.DataFrame:
+    if morning.scored.published is None:
+        return morning.scored.table
+    table: pd.DataFrame = pq.read_table(morning.scored.published / FILE_NAME).to_pandas()
+    return table
+
+
+def _plan(morning: Morning, answers: str, before: str | None) -> SetPlan:
+    scores, workspace, tables = morning.scores, morning.workspace, morning.tables
+    log = _only(tables, (n.ACTION_LOG,))
+    inputs = {
+        "scores": scores.plan.inputs_hash,
+        "policy": morning.policy.sha256,
+        "settings": workspace.settings.model_dump(mode="json", include={"language", "company"}),
+        # a leave that begins or ends later is known today, though no feature may see it
+        "account_managers": _table_hash(tables, n.ACCOUNT_MANAGERS),
+        "action_log": data_hash(log, cutoff_us(morning.day, tables.zone)),
+        "answers": answers,
+        "previous": before,
+        "code": {"crm-ml": crm_ml.__version__, "schema": LIST_SCHEMA_VERSION},
+    }
+    versions = {name: version(name) for name in _PACKAGES}
+    return SetPlan(workspace.published, morning.day, KIND, inputs, versions)
+
+
+def _only(tables: Tables, names: tuple[str, ...]) -> Tables:
+    return replace(tables, frames={name: frame for name, frame in tables.frames.items() if name in names})
+
+
+def _table_hash(tables: Tables, name: str) -> str | None:
+    frame = tables.frames.get(name)
+    if frame is None:
+        return None
+    rows = sorted(canonical_json([str(value) for value in row.values()]) for row in frame.to_pylist())
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()

@@ -1,0 +1,65 @@
+"""The policy of a workspace: the file that ``crm.yaml`` names, checked, or the one that is shipped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from crm_ml import names as n
+from crm_ml.actions.policy import Policy, default_policy, lint_policy, parse_policy
+from crm_ml.errors import Finding, UsageError
+from crm_ml.features.attributes import slug
+from crm_ml.jobs.settings import Workspace
+from crm_ml.jobs.yamlfile import read_yaml
+from crm_ml.strict import faults_in
+from crm_ml.tables.sources import SourceFault, find_files, shown
+
+
+def load_policy(workspace: Workspace) -> Policy:
+    """Return the policy of a workspace, refused where it has faults or its rules do not fit together.
+
+    A relative path must stay in the workspace, also through symbolic links; an absolute one may lie anywhere.
+
+    Raises
+    ------
+    UsageError
+        With all faults at once.
+    """
+    policy, findings = read_policy(workspace)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise faults_in(workspace.settings.policy or "The default policy", errors)
+    return policy
+
+
+def read_policy(workspace: Workspace) -> tuple[Policy, list[Finding]]:
+    """Return the policy of a workspace and what `lint_policy` says of it."""
+    name = workspace.settings.policy
+    if name is None:
+        policy = default_policy()
+    else:
+        file = _file(workspace.root, name)
+        policy = parse_policy(read_yaml(file), file=shown(file, workspace.root))
+    return policy, lint_policy(policy, own_features=_attributes(workspace, policy))
+
+
+def _file(root: Path, name: str) -> Path:
+    remedy = "Correct `policy` in crm.yaml; without that key the default policy is used."
+    try:
+        found = find_files(name, root)
+    except SourceFault as fault:
+        message = fault.message.replace("a relative source", "the path of a policy")
+        raise UsageError(f"crm.yaml: policy: {message}", remedy=remedy, code="no_policy") from None
+    if len(found) != 1:
+        raise UsageError(f"crm.yaml: policy: {len(found)} files match {name}", remedy=remedy, code="no_policy")
+    return found[0]
+
+
+def _attributes(workspace: Workspace, policy: Policy) -> Iterator[str]:
+    """Yield the ids that the policy uses of features made from own columns of the customers table."""
+    mapping = workspace.settings.tables.get(n.CUSTOMERS)
+    columns = () if mapping is None or mapping.attributes is None else mapping.attributes.columns
+    stems = {f"attribute_{slug(column) or 'own'}" for column in columns}
+    # columns whose names differ only in signs are numbered
+    yield from (name for name in policy.features if name in stems or re.sub(r"_\d+$", "", name) in stems)

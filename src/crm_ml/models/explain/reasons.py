@@ -1,0 +1,236 @@
+"""Why a customer has its score: the business causes that moved it most, each with one sentence in both languages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crm_ml.features import AnyFeature
+from crm_ml.models.explain import texts_de, texts_en
+from crm_ml.models.explain.contributions import Contributions
+from crm_ml.models.explain.groups import REST, cause_of, declared_features, grouped
+from crm_ml.models.explain.tones import NOW, USUAL, supported
+from crm_ml.models.explain.wording import CONTEXT_FEATURES, Value, sentence
+
+__all__ = ["CONTEXT_FEATURES", "Reason", "reasons_for"]
+
+TOP: Final = 4
+LEAST: Final = 0.1
+"""Log-odds below which a cause is not worth a sentence (a probability of .50 would be .525)."""
+LEAST_SHARE: Final = 0.05
+"""Share of all movement of a row, up and down, below which a cause does not stand out."""
+_EVEN: Final = 0.05
+_FIRST: Final = 1e9
+_NEARLY: Final = 0.5
+"""A feature with at least this share of the leading one's contribution may lead if its value speaks for itself."""
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason for a score.
+
+    Attributes
+    ----------
+    group : str
+        The cause, an id of `causes`; ``own:<feature>`` for a feature that stands alone; ``rest`` for all others.
+    feature : str or None
+        The feature of the cause that leads, None for the rest.
+    value : float or None
+        Its value; None where it is missing or a category (the text names that).
+    contribution : float
+        Log-odds that the whole cause adds before calibration: base + those of all reasons = raw margin.
+    text_de, text_en : str
+        The sentence.
+    """
+
+    group: str
+    feature: str | None
+    value: float | None
+    contribution: float
+    text_de: str
+    text_en: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the reason as JSON-ready values."""
+        return asdict(self)
+
+
+def reasons_for(
+    frame: pd.DataFrame,
+    contributions: Contributions,
+    *,
+    currency: str,
+    top: int = TOP,
+    features: Sequence[AnyFeature] = (),
+) -> list[list[Reason]]:
+    """Return the reasons of each row: causes that raise the risk, then causes that lower it, then the rest.
+
+    A cause's contribution is the sum of its features'. It is shown if it is at least `LEAST` and at least
+    `LEAST_SHARE` of all movement in the row. Of its features the one with the largest contribution in the cause's own
+    direction gives the sentence; one that contributes nearly as much goes before it if its value supports the direction
+    (see `crm_ml.models.explain.tones`), so that a customer whose pause is twice as long as usual is not told by a
+    number of days that says little.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per scored row, in the order of the contributions, with the model's features as they were scored;
+        those of `CONTEXT_FEATURES` that are there are used for saying what is usual.
+    contributions : Contributions
+        Of the model for these rows.
+    currency : str
+        Code of the currency of amounts.
+    top : int
+        Most causes shown per row.
+    features : sequence of features
+        Declarations of own features besides those added in this process (own attributes of the customers table).
+
+    Returns
+    -------
+    list of lists of Reason
+        Per row at most `top` causes and one ``rest``, the only one where nothing stands out.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"days_since_last_order": [94.0], "order_gap_days_mean": [31.0], "employees": [40.0]})
+    >>> values = pd.DataFrame({"days_since_last_order": [1.2], "employees": [-0.01]})
+    >>> for reason in reasons_for(frame, Contributions(values, base=-0.5), currency="EUR")[0]:
+    ...     print(reason.group, round(reason.contribution, 2), reason.text_en)
+    order_pause 1.2 Last order 94 days ago; usually every 31 days.
+    rest -0.01 Other influences balance out.
+    """
+    declared = declared_features(features)
+    groups, sums = grouped(contributions, declared)
+    ranks = _ranked(sums, top)
+    matrix = contributions.values.to_numpy(dtype=np.float64)
+    told = np.full(ranks.shape, None, object)
+    for number, group in enumerate(groups):
+        columns = [k for k, name in enumerate(contributions.values.columns) if cause_of(str(name), declared) == group]
+        names = [str(contributions.values.columns[k]) for k in columns]
+        for raises in (True, False):
+            rows, places = np.nonzero((ranks == number) & ((sums[:, [number]] > 0) == raises))
+            if len(rows):
+                own = matrix[rows][:, columns] * (1 if raises else -1)
+                part = _Part(frame, rows, group, sums[rows, number], raises)
+                told[rows, places] = _told(part, names, _leading(own, part, names), (declared, currency))
+    rest = matrix.sum(axis=1) - np.where(_in_ranks(ranks, sums.shape), sums, 0.0).sum(axis=1)
+    return [
+        [*(kept := [reason for reason in mine if reason is not None]), _rest(left, alone=not kept)]
+        for mine, left in zip(told.tolist(), rest.tolist(), strict=True)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The rows in which one group is shown and moves the score in one direction."""
+
+    frame: pd.DataFrame
+    rows: IntArray
+    group: str
+    sums: FloatArray
+    raises: bool
+
+    def numbers(self, feature_id: str) -> FloatArray:
+        """Return a feature's values in these rows, nan where it is missing, not known or a text."""
+        if feature_id not in self.frame.columns:
+            return np.full(len(self.rows), np.nan)
+        values = pd.to_numeric(self.frame[feature_id].iloc[self.rows], errors="coerce")
+        found: FloatArray = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.where(np.isfinite(found), found, np.nan)
+
+    def beside(self, feature_id: str) -> tuple[str, FloatArray] | None:
+        """Return the feature that sentences about a feature like to know besides, with its values."""
+        other = USUAL[feature_id][0] if feature_id in USUAL else NOW.get(feature_id)
+        return None if other is None or other not in self.frame.columns else (other, self.numbers(other))
+
+    def supports(self, feature_id: str) -> BoolArray:
+        """Return in which rows the value itself speaks for the direction."""
+        usual = None
+        if feature_id in USUAL and (beside := self.beside(feature_id)) is not None:
+            usual = beside[1] * USUAL[feature_id][1]
+        return supported(feature_id, self.numbers(feature_id), usual, raises=self.raises)
+
+
+def _ranked(sums: FloatArray, top: int) -> IntArray:
+    """Return the columns of the shown groups per row, -1 where there is none: raising ones first, largest first."""
+    size = np.abs(sums)
+    clear = (size >= LEAST) & (size >= LEAST_SHARE * size.sum(axis=1, keepdims=True))
+    key = np.where(clear, np.where(sums > 0, _FIRST, 0.0) + size, -1.0)
+    order = np.argsort(-key, axis=1, kind="stable")[:, :top]
+    return np.where(np.take_along_axis(key, order, axis=1) < 0, -1, order)
+
+
+def _in_ranks(ranks: IntArray, shape: tuple[int, ...]) -> BoolArray:
+    found = np.zeros((shape[0], shape[1] + 1), bool)
+    np.put_along_axis(found, ranks, True, axis=1)  # -1 is the column beyond
+    return found[:, :-1]
+
+
+def _leading(own: FloatArray, part: _Part, names: Sequence[str]) -> IntArray:
+    """Return which feature leads in each row, given the contributions in the direction of the group."""
+    most = own.max(axis=1, keepdims=True)
+    speaks = np.stack([part.supports(name) for name in names], axis=1)
+    found: IntArray = np.argmax(own + np.where(speaks & (own >= _NEARLY * most), most, 0.0), axis=1)
+    return found
+
+
+def _told(
+    part: _Part, names: Sequence[str], leading: IntArray, how: tuple[Mapping[str, AnyFeature], str]
+) -> list[Reason]:
+    """Return the reason of each row of a part."""
+    found: list[Reason | None] = [None] * len(part.rows)
+    for which in np.unique(leading).tolist():
+        feature_id, mine = names[which], np.flatnonzero(leading == which)
+        few = _Part(part.frame, part.rows[mine], part.group, part.sums[mine], part.raises)
+        for place, reason in zip(mine.tolist(), _of_feature(few, feature_id, how), strict=True):
+            found[place] = reason
+    return [reason for reason in found if reason is not None]
+
+
+def _of_feature(part: _Part, feature_id: str, how: tuple[Mapping[str, AnyFeature], str]) -> list[Reason]:
+    """Return the reason of each row of a part that one feature leads; equal sentences are made once."""
+    declared, currency = how
+    feature: str | AnyFeature = declared.get(feature_id, feature_id)
+    values, beside = _values(part, feature_id), part.beside(feature_id)
+    others = [None] * len(values) if beside is None else beside[1].tolist()
+    texts: dict[tuple[Value, Value], tuple[str, str]] = {}
+    found = []
+    for value, other, contribution in zip(values, others, part.sums.tolist(), strict=True):
+        key = (value, other)
+        if key not in texts:
+            context = {} if beside is None else {beside[0]: other}
+            de, en = (
+                sentence(feature, value, raises=part.raises, language=language, context=context, currency=currency)
+                for language in ("de", "en")
+            )
+            texts[key] = (de, en)
+        number = None if value is None or isinstance(value, str) else value
+        found.append(Reason(part.group, feature_id, number, contribution, *texts[key]))
+    return found
+
+
+def _values(part: _Part, feature_id: str) -> list[Value]:
+    """Return a feature's values as numbers or texts, None where missing."""
+    numbers = part.numbers(feature_id).tolist()
+    if feature_id not in part.frame.columns or pd.api.types.is_numeric_dtype(part.frame[feature_id]):
+        return [None if math.isnan(value) else value for value in numbers]
+    raw = part.frame[feature_id].iloc[part.rows].tolist()  # a category may look like a number
+    return [
+        text if isinstance(text, str) else None if math.isnan(value) else value
+        for text, value in zip(raw, numbers, strict=True)
+    ]
+
+
+def _rest(contribution: float, *, alone: bool) -> Reason:
+    case = "only" if alone else "even" if abs(contribution) < _EVEN else "raises" if contribution > 0 else "lowers"
+    return Reason(REST, None, None, contribution, texts_de.REST[case], texts_en.REST[case])
