@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 # OpenMP threads that spin while waiting slow down everything else on a small machine
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help setup demo test stress check format lock catalogue reference card clean
+.PHONY: help setup demo test stress desktop pictures check format lock catalogue reference card clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -26,10 +26,16 @@ demo: $(STAMP)  ## the whole way on a synthetic manufacturer, into demo/
 	$(BIN)/crm-ml demo demo
 
 test: $(STAMP)  ## the test suite (15 minutes at most on two cores)
-	$(BIN)/python -m pytest -m "not stress" -n $(WORKERS) --dist worksteal -q
+	$(BIN)/python -m pytest -m "not stress and not desktop" -n $(WORKERS) --dist worksteal -q
 
 stress: $(STAMP)  ## the long loops: kills, many examples, simulations, planted mistakes
-	$(BIN)/python -m pytest -m stress -n $(WORKERS) --dist worksteal -q
+	$(BIN)/python -m pytest -m "stress and not desktop" -n $(WORKERS) --dist worksteal -q
+
+desktop: $(STAMP)  ## lists opened for real; needs LibreOffice Calc and Chromium
+	$(BIN)/python -m pytest -m desktop -n $(WORKERS) --dist worksteal -q
+
+pictures: $(STAMP)  ## draw docs/list.png again; needs Chromium
+	$(BIN)/python docs/pictures/list_picture.py
 
 check: $(STAMP)  ## lint, format, types, layers
 	$(BIN)/ruff check .

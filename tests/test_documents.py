@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from crm_ml.errors import ExitCode
 
@@ -48,40 +47,10 @@ def test_links_lead_somewhere(page: str) -> None:
             assert (source.parent / target).exists(), f"{page} links to {target}"
 
 
-def test_daily_job_names_every_exit_code() -> None:
-    job = yaml.safe_load((ROOT / "pipelines" / "score-daily.yaml").read_text())
-    stopped = {int(ExitCode.INTERRUPTED), int(ExitCode.TERMINATED)}
-    assert set(job["exit_codes"]) == {int(code) for code in ExitCode} - stopped
-    assert job["command"][:3] == ["crm-ml", "score", "churn"]
-
-
-@pytest.mark.parametrize("script", ["pipelines/score-daily.sh", "pipelines/setup.sh", "mlflow/serve.sh", ".ci/run"])
+@pytest.mark.parametrize("script", ["pipelines/daily.sh", "pipelines/setup.sh", "mlflow/serve.sh", ".ci/run"])
 def test_scripts_parse(script: str) -> None:
     done = subprocess.run(["bash", "-n", str(ROOT / script)], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_units_of_systemd_are_whole() -> None:
-    service = (ROOT / "pipelines" / "systemd" / "crm-ml-score.service").read_text()
-    timer = (ROOT / "pipelines" / "systemd" / "crm-ml-score.timer").read_text()
-    keys = dict(re.findall(r"^([A-Za-z]+)=(.*)$", service, flags=re.MULTILINE))
-    assert keys["ExecStart"].split()[0].endswith("pipelines/score-daily.sh")
-    assert {"5"} == set(keys["SuccessExitStatus"].split())
-    assert {"2", "3", "4", "6"} == set(keys["RestartPreventExitStatus"].split())
-    assert re.search(r"^OnCalendar=Mon\.\.Fri 05:30 Europe/Berlin$", timer, flags=re.MULTILINE)
-    for text in (service, timer):
-        assert all(re.match(r"^(\[[A-Za-z]+\]|[A-Za-z]+=.*|#.*|)$", line) for line in text.splitlines())
-
-
-def test_cron_line_is_a_cron_line() -> None:
-    text = (ROOT / "pipelines" / "cron" / "crm-ml").read_text()
-    lines = [
-        line for line in text.splitlines() if line and not line.startswith("#") and not re.match(r"^[A-Z_]+=", line)
-    ]
-    assert len(lines) == 1
-    minute, hour, day, month, weekday, user, command = lines[0].split(maxsplit=6)
-    assert (minute, hour, day, month, weekday, user) == ("30", "5", "*", "*", "1-5", "crm-ml")
-    assert "pipelines/score-daily.sh" in command
 
 
 def test_the_feature_catalogue_is_up_to_date() -> None:

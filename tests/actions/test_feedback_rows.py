@@ -1,6 +1,7 @@
 """What a row says, which action it answers, and why it is refused: for that row alone."""
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -235,3 +236,8 @@ def test_long_notes_and_notes_that_are_no_text():
         "2026-03-02T08:30:00",
         "",
     ]
+
+
+def test_every_reason_is_in_the_document():
+    text = (Path(__file__).parents[2] / "docs" / "feedback.md").read_text(encoding="utf-8")
+    assert [code for code in REASONS if f"`{code}`" not in text] == []

@@ -254,6 +254,12 @@ def test_where_no_draft_can_be_the_list_says_so(tmp_path, changed, owner, fault)
         assert fault in files[name].decode()
 
 
+def test_what_a_draft_lacks_is_said(tmp_path) -> None:
+    made = entries_of([customer("a", action="offer", name=None)], staff(manager("AM1", phone=None)))
+    page = written(made, context(company=None), tmp_path)["AM1.html"].decode()
+    assert "Bitte ergänzen Sie im Entwurf: Name des Kunden, Ihre Telefonnummer, Name Ihrer Firma." in page
+
+
 def test_placeholders_of_values_mean_nothing() -> None:
     assert fill("{a}{b}", {"a": "{b}", "b": "{a}"}) == "{b}{a}"
     with pytest.raises(UsageError, match=r"may only use customer_name in braces; found name"):

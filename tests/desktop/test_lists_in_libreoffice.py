@@ -23,7 +23,7 @@ GERMAN = """<?xml version="1.0" encoding="UTF-8"?>
 <item oor:path="/org.openoffice.Setup/L10N"><prop oor:name="ooSetupSystemLocale"><value>de-DE</value></prop></item>
 </oor:items>
 """
-# separator ;  quote "  UTF-8  from line 1  all columns standard  German  quoted is not text  numbers and dates are found
+# separator ; quote " UTF-8, from line 1, columns as they come, German, quotes mean nothing, dates and numbers are found
 CSV_OF_A_GERMAN = "59,34,76,1,,1031,false,true"
 CSV_OF_AN_ENGLISH = "59,34,76,1,,2057,false,true"
 AS_SHOWN = "csv:Text - txt - csv (StarCalc):59,34,76,1,,1031,false,true"
@@ -31,7 +31,7 @@ AS_SHOWN = "csv:Text - txt - csv (StarCalc):59,34,76,1,,1031,false,true"
 
 @pytest.fixture(scope="session")
 def office(tmp_path_factory):
-    """`office(folder, "xlsx", [files])` converts files with a German LibreOffice and returns the folder of the results."""
+    """`office("xlsx", [files])` converts files with a German LibreOffice and returns the folder of the results."""
     program = shutil.which("soffice") or shutil.which("libreoffice")
     if program is None:
         pytest.skip("LibreOffice is not installed")
@@ -132,8 +132,10 @@ def test_the_workbook_comes_back_equal_and_is_shown_as_a_german_reads_it(office,
     day_shown = f"{own['due_on']:%d.%m.%Y}" if language == "de" else f"{own['due_on']:%Y-%m-%d}"
     assert first["due_on"] == day_shown
     assert first["p"].replace("\u00a0", " ") == f"{100 * own['p']:.0f}{' ' if language == 'de' else ''}%"
-    thousands = f"{own['value_at_stake']:,.0f}".replace(",", ".")
-    assert first["value_at_stake"].replace("\u00a0", " ") == (f"{thousands} €" if language == "de" else f"€{thousands}")
+    sign = "-" if own["value_at_stake"] < 0 else ""
+    amount = f"{abs(own['value_at_stake']):,.0f}".replace(",", ".")
+    wanted = f"{sign}{amount} €" if language == "de" else f"{sign}€{amount}"
+    assert first["value_at_stake"].replace("\u00a0", " ") == wanted
     assert {row["subject_id"] for row in rows} >= {"00123", "1-2", "3/4", "1E5", "1234567890123456789"}
 
 

@@ -152,7 +152,7 @@ BATCHES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(batches=BATCHES, data=st.data())
 def test_any_order_and_number_of_imports_gives_the_newest_answers(tmp_path_factory, batches, data):
     folder = tmp_path_factory.mktemp("store", numbered=True)

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -214,3 +215,21 @@ def test_a_file_without_answers_makes_no_store(ws, tmp_path):
     result = import_feedback(ws, returned(tmp_path, (1, ""), (2, "")), as_of=DAY)
     assert (result.rows, result.answered, result.recorded) == (2, 0, 0)
     assert not (ws / "feedback").exists()
+
+
+def test_a_file_whose_name_is_no_text(ws, tmp_path):
+    odd = tmp_path / os.fsdecode(b"AM\xff.csv")
+    returned(tmp_path, (1, "erledigt"), (9, "erledigt")).rename(odd)
+    result = import_feedback(ws, odd, as_of=DAY)
+    assert result.recorded == 1
+    json.dumps([result.as_dict(), result.error.as_dict()], ensure_ascii=False).encode()
+    with pytest.raises(DataError, match=r"There is no file .*\\udcfe") as refused:
+        import_feedback(ws, tmp_path / os.fsdecode(b"\xfe"), as_of=DAY)
+    str(refused.value).encode()
+
+
+def test_a_day_of_lists_that_leads_out_is_not_followed(ws, tmp_path):
+    shutil.move(ws / "published" / DAY.isoformat(), tmp_path / "elsewhere")
+    (ws / "published" / DAY.isoformat()).symlink_to(tmp_path / "elsewhere")
+    result = import_feedback(ws, returned(tmp_path, (1, "erledigt")), as_of=DAY)
+    assert [row.code for row in result.refused] == ["unknown_key"]

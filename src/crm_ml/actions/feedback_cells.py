@@ -138,10 +138,10 @@ def same_number(found: str, own: str, others: Collection[str]) -> bool:
     False
     """
     own_text = unicodedata.normalize("NFC", own).strip()
-    found = found.strip()
-    bare = without_guard(found)
-    shown = {own_text, clean(own, "de", ID_CHARACTERS), clean(own, "en", ID_CHARACTERS)}
-    if not found or found in shown or bare in shown:
+    bare = without_guard(found.strip()).strip()
+    forms = {found.strip(), bare, without_guard(found).strip()}
+    shown = {text.strip() for text in (own_text, clean(own, "de", ID_CHARACTERS), clean(own, "en", ID_CHARACTERS))}
+    if not found or forms & shown:
         return True
     if bare in others or not (_NUMBER.fullmatch(bare) and _NUMBER.fullmatch(own_text)):
         return False

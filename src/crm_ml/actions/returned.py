@@ -9,8 +9,9 @@ import io
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -92,20 +93,31 @@ def read_returned(path: Path) -> Returned:
     >>> read_returned(file).rows
     (ReturnedRow(number=2, key='20260302-ABCDEFGHIJKL', subject_id=None, answer='erledigt', again_on=None, ...),)
     """
-    raw = _bytes_of(path)
-    sheets = _sheets(raw, path.name) if raw.startswith(_WORKBOOKS) else [_csv_cells(raw, path.name)]
+    raw, name = _bytes_of(path), shown_path(Path(path.name))
+    sheets = _sheets(raw, name) if raw.startswith(_WORKBOOKS) else [_csv_cells(raw, name)]
     for cells in sheets:
-        found = _heading(cells, path.name)
+        found = _heading(cells, name)
         if found is not None:
             rows = _rows(cells, *found)
-            return Returned(path.name, hashlib.sha256(raw).hexdigest(), tuple(rows))
+            return Returned(name, hashlib.sha256(raw).hexdigest(), tuple(rows))
     key, answer = (next(c for c in COLUMNS if c.id == name) for name in _NEEDED)
     raise DataError(
-        f"{path.name} is no list of this workspace: no row holds the headings {key.de} and {answer.de} "
+        f"{name} is no list of this workspace: no row holds the headings {key.de} and {answer.de} "
         f"({key.en} and {answer.en})",
         remedy="Give the file that was sent out, with its row of headings.",
         code="not_a_list",
     )
+
+
+def shown_path(path: Path) -> str:
+    r"""Return a path as text that can be written anywhere, also where its bytes are no UTF-8.
+
+    Examples
+    --------
+    >>> shown_path(Path("AM\udcff.csv"))
+    'AM\\udcff.csv'
+    """
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -113,14 +125,16 @@ def _bytes_of(path: Path) -> bytes:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise DataError(f"There is no file {path}", remedy="Check the name.", code="missing_file") from None
+        raise DataError(f"There is no file {shown_path(path)}", remedy="Check the name.", code="missing_file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
-            f"{path} cannot be read: {reason}", remedy="Check the path and its rights.", code="unreadable_file"
+            f"{shown_path(path)} cannot be read: {reason}",
+            remedy="Check the path and its rights.",
+            code="unreadable_file",
         ) from None
     if len(raw) > MAX_BYTES:
-        raise _unreadable(path.name, f"is larger than {MAX_BYTES // 1_000_000} MB, which no list is")
+        raise _unreadable(shown_path(path), f"is larger than {MAX_BYTES // 1_000_000} MB, which no list is")
     return raw
 
 
@@ -166,14 +180,24 @@ def _csv_cells(raw: bytes, name: str) -> list[list[Any]]:
     told = first.strip().lower()
     if told.startswith("sep=") and len(told) <= len("sep=;"):
         text = rest  # a line for Excel, which does not show it
-    best: list[list[Any]] = []
-    most = 0
-    for mark in _DELIMITERS:
-        cells = _parsed(text, mark, name)
-        known = max((_known(row) for row in cells[:_HEADING_WITHIN]), default=0)
-        if known > most:
-            best, most = cells, known
-    return best
+    limit = csv.field_size_limit(MAX_BYTES)  # a note may be longer than the module expects
+    try:
+        known = {mark: _headings(islice(_reader(text, mark), _HEADING_WITHIN)) for mark in _DELIMITERS}
+        return list(_reader(text, max(known, key=lambda mark: known[mark])))
+    except csv.Error as error:
+        raise _unreadable(name, f"cannot be read as CSV ({error})") from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _reader(text: str, delimiter: str) -> Iterator[list[Any]]:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+
+
+def _headings(rows: Iterable[Sequence[Any]]) -> int:
+    """Return how many cells of the best of these rows are headings of a list."""
+    counts = (sum(column_of(cell) is not None for cell in row if isinstance(cell, str)) for row in rows)
+    return max(counts, default=0)
 
 
 def _decoded(raw: bytes, name: str) -> str:
@@ -189,21 +213,7 @@ def _decoded(raw: bytes, name: str) -> str:
     raise _unreadable(name, "is neither UTF-8 nor Windows-1252 text, and no spreadsheet")
 
 
-def _parsed(text: str, delimiter: str, name: str) -> list[list[Any]]:
-    limit = csv.field_size_limit(MAX_BYTES)  # a note may be longer than the module expects
-    try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise _unreadable(name, f"cannot be read as CSV ({error})") from None
-    finally:
-        csv.field_size_limit(limit)
-
-
 # headings and rows
-
-
-def _known(row: Sequence[Any]) -> int:
-    return sum(column_of(cell) is not None for cell in row if isinstance(cell, str))
 
 
 def _heading(cells: list[list[Any]], name: str) -> tuple[int, dict[str, int]] | None:

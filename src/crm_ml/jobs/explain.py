@@ -276,7 +276,7 @@ def _explained(scores: DayScores, tables: Tables, customer_id: str, language: st
     declared = own_features(own)
     parts = _contributions(scored, at, declared)
     record = customer_record(seen, customer_id, how.as_of)
-    values = features.iloc[0].to_dict()
+    values = {str(name): value for name, value in features.iloc[0].items()}
     gap = values.get(n.ORDER_GAP_DAYS_MEAN, np.nan)
     of_feature = {part["feature"]: part["group"] for part in parts}
     answers = counterfactuals(

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crm_ml.actions.feedback import Answer, Listed, Matched, Refused, keys_of, match_answers
-from crm_ml.actions.returned import read_returned
+from crm_ml.actions.returned import read_returned, shown_path
 from crm_ml.errors import Failure, Finding
 from crm_ml.faults import crash_point
 from crm_ml.jobs.action_store import ActionStore, open_store
@@ -83,7 +83,7 @@ class FeedbackResult:
         count = "1 row was" if len(self.refused) == 1 else f"{len(self.refused)} rows were"
         others = "would be taken" if self.dry_run else "are taken"
         return Failure(
-            f"{self.file.name}: {count} refused: {shown}{more}",
+            f"{shown_path(Path(self.file.name))}: {count} refused: {shown}{more}",
             remedy=f"Correct these rows in the list and import it again; the other answers {others}.",
             findings=self.findings,
             code=ROWS_REFUSED,
@@ -93,7 +93,7 @@ class FeedbackResult:
         """Return the result as JSON-ready values."""
         return {
             "as_of": self.as_of.isoformat(),
-            "file": str(self.file),
+            "file": shown_path(self.file),
             "rows": self.rows,
             "answered": self.answered,
             "recorded": self.recorded,
@@ -177,7 +177,7 @@ def _listed(
         for folder in _sets_of(workspace, day):
             actions = _actions_of(folder, day)
             if actions is None:
-                damaged.append(str(folder.relative_to(workspace.root)))
+                damaged.append(f"{day}/{folder.name}")
                 continue
             for action in actions:
                 listed.setdefault(action.action_id.upper(), action)
@@ -193,11 +193,9 @@ def _sets_of(workspace: Workspace, day: dt.date) -> Iterator[Path]:
     serving = (home / _LISTS).resolve()
     others = [path for path in (home / _SETS).glob(f"{_LISTS}-*") if not path.is_symlink() and path.is_dir()]
     others.sort(key=lambda path: (path.lstat().st_mtime_ns, path.name), reverse=True)
-    seen = {workspace.published.resolve()}
-    for folder in (serving, *others):
-        inside_home = folder.resolve().is_relative_to(home.resolve())
-        if folder.is_dir() and inside_home and folder.resolve() not in seen:
-            seen.add(folder.resolve())
+    base = workspace.published.resolve()
+    for folder in dict.fromkeys(path.resolve() for path in (serving, *others)):
+        if folder.is_dir() and folder.is_relative_to(base):
             yield folder
 
 

@@ -84,6 +84,8 @@ WHERE place = 1
 ORDER BY list_as_of, action_id, answered_on
 """
 
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
+
 
 def digest(content: Sequence[object]) -> str:
     """Return the SHA-256 of a row's content.
@@ -93,5 +95,4 @@ def digest(content: Sequence[object]) -> str:
     >>> digest(["a", None, 1.5])[:8]
     '7887e8bc'
     """
-    text = json.dumps(list(content), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return hashlib.sha256(_encode(list(content)).encode("ascii")).hexdigest()

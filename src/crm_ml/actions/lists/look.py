@@ -155,9 +155,7 @@ def _shown(row: Row, head: ListHead, context: ListContext, language: Language) -
     file = draft_name(row) if draft is not None and draft.message is not None else ""
     hints = _hints(row, context, language)
     if draft is not None:
-        hints.append(
-            say(f"draft_none_{draft.fault}", language) if draft.fault else say("draft_file", language, file=file)
-        )
+        hints += _draft_hints(draft, file, language)
     reasons = [clean(text, language) for text in row[f"reasons_{language}"]]
     name, number = text_of(row.get("name")), str(row["subject_id"])
     cells = {
@@ -189,3 +187,10 @@ def _hints(row: Row, context: ListContext, language: Language) -> list[str]:
         who = clean(absent, language, NAME_CHARACTERS)
         notes.insert(0, f"{say('on_behalf_of', language, name=who)}.")
     return notes
+
+
+def _draft_hints(draft: Draft, file: str, language: Language) -> list[str]:
+    if draft.fault:
+        return [say(f"draft_none_{draft.fault}", language)]
+    lacks = ", ".join(say(f"lacks_{name}", language) for name in draft.missing)
+    return [say("draft_file", language, file=file), *([say("draft_lacks", language, what=lacks)] if lacks else [])]

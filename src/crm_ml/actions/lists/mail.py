@@ -25,10 +25,11 @@ _SUBJECT_CHARACTERS = 150
 
 @dataclass(frozen=True)
 class Draft:
-    """A draft, or why there is none (``address``, ``sender`` or ``text``)."""
+    """A draft and what its text lacks, or why there is none (``address``, ``sender`` or ``text``)."""
 
     message: bytes | None
     fault: str = ""
+    missing: tuple[str, ...] = ()
 
 
 def one_address(text: str | None) -> str | None:
@@ -121,10 +122,10 @@ def make_draft(
         "company": company or "",
     }
     values = {name: clean(value, language, NAME_CHARACTERS) for name, value in given.items()}
-    subject = clean(
-        fill(mail.subject_de if language == "de" else mail.subject_en, values), language, _SUBJECT_CHARACTERS
-    )
-    body = fill(mail.body_de if language == "de" else mail.body_en, values).strip("\n")
+    mail_subject = mail.subject_de if language == "de" else mail.subject_en
+    mail_body = mail.body_de if language == "de" else mail.body_en
+    subject = clean(fill(mail_subject, values), language, _SUBJECT_CHARACTERS)
+    body = fill(mail_body, values).strip("\n")
     message = EmailMessage(policy=SMTP)
     message["X-Unsent"] = "1"
     message["From"] = sender
@@ -134,4 +135,7 @@ def make_draft(
     message["List-Unsubscribe"] = f"<mailto:{sender}?subject={stop}>"
     text = f"{body}\n\n-- \n{say('opt_out', language, address=sender)}\n"
     message.set_content(text, charset="utf-8", cte="quoted-printable")
-    return Draft(message.as_bytes())
+    wanted = set(_PLACEHOLDER.findall(mail_subject + mail_body))
+    return Draft(
+        message.as_bytes(), missing=tuple(name for name, value in values.items() if name in wanted and not value)
+    )

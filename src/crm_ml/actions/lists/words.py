@@ -68,6 +68,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "rank": ("Rang {rank}", "Rank {rank}"),
     "draft_file": ("E-Mail-Entwurf: {file}", "E-mail draft: {file}"),
     "draft_open": ("E-Mail-Entwurf öffnen", "Open the e-mail draft"),
+    "draft_lacks": ("Bitte ergänzen Sie im Entwurf: {what}.", "Please add to the draft: {what}."),
+    "lacks_customer_name": ("Name des Kunden", "name of the customer"),
+    "lacks_manager_name": ("Ihr Name", "your name"),
+    "lacks_manager_phone": ("Ihre Telefonnummer", "your telephone number"),
+    "lacks_manager_email": ("Ihre E-Mail-Adresse", "your e-mail address"),
+    "lacks_company": ("Name Ihrer Firma", "name of your company"),
     "draft_none_address": (
         "Kein E-Mail-Entwurf: Die hinterlegte Adresse ist keine einzelne gültige E-Mail-Adresse.",
         "No e-mail draft: the address on file is not one valid e-mail address.",

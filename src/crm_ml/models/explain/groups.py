@@ -1,21 +1,49 @@
-"""Contributions grouped into business causes: near-duplicates tell of the same and count once."""
+"""Contributions grouped into business causes: near-duplicates tell of the same and count once.
+
+A feature belongs to the cause that it declares, with one exception that hangs on its value: a window in which nothing
+was ordered tells of the order pause and of nothing else. "No orders in the last 90 days" beside "last order 290 days
+ago" would be the same reason twice.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crm_ml.features import AnyFeature, default_features
 from crm_ml.features.spec import CAUSES
 from crm_ml.models.explain.contributions import Contributions
 
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Member = tuple[int, BoolArray | None]
+
 REST: Final = "rest"
 """Group of what is not shown one by one."""
 OWN: Final = "own:"
 """Prefix of the groups of features that declare no cause: each stands alone."""
+
+PAUSE: Final = "order_pause"
+
+_WINDOWS: Final = (30, 90, 180, 365)
+_EMPTY_AT_ZERO: Final = frozenset(
+    f"orders_{stem}"
+    for stem in (
+        *(f"{what}_{w}d" for what in ("count", "net_revenue", "products_count") for w in _WINDOWS),
+        *(f"{what}_{over}_90d" for what in ("count", "net_revenue") for over in ("trend", "over_last_year")),
+        "count_30d_over_own_month",
+        "net_revenue_90d_over_own_quarter",
+        "products_share_90d",
+    )
+)
+_EMPTY_AT_NULL: Final = frozenset(
+    [f"orders_{what}_{w}d" for what in ("basket_mean", "returns_share") for w in _WINDOWS]
+    + ["orders_basket_trend_90d", "orders_discount_share_90d"]
+)
 
 _LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "order_pause": ("Bestellpause", "order pause"),
@@ -56,7 +84,7 @@ def declared_features(extra: Iterable[AnyFeature] = ()) -> dict[str, AnyFeature]
 
 
 def cause_of(feature_id: str, declared: Mapping[str, AnyFeature] | None = None) -> str:
-    """Return the group that a feature's contribution is counted under.
+    """Return the group that a feature's contribution is counted under, whatever its value.
 
     Examples
     --------
@@ -65,6 +93,21 @@ def cause_of(feature_id: str, declared: Mapping[str, AnyFeature] | None = None) 
     """
     found = (declared_features() if declared is None else declared).get(feature_id)
     return (found.cause if found is not None else "") or OWN + feature_id
+
+
+def cause_in_row(feature_id: str, value: float | str | None, declared: Mapping[str, AnyFeature] | None = None) -> str:
+    """Return the group that a feature's contribution is counted under where it has this value.
+
+    Examples
+    --------
+    >>> cause_in_row("orders_count_90d", 2.0), cause_in_row("orders_count_90d", 0.0)
+    ('order_trend', 'order_pause')
+    """
+    if feature_id in _EMPTY_AT_ZERO and value == 0:
+        return PAUSE
+    if feature_id in _EMPTY_AT_NULL and pd.isna(value):
+        return PAUSE
+    return cause_of(feature_id, declared)
 
 
 def cause_label(group: str, language: str, features: Sequence[AnyFeature] = ()) -> str:
@@ -103,30 +146,64 @@ def feature_label(feature_id: str, language: str, declared: AnyFeature | None) -
     return " ".join((label or feature_id.removeprefix("attribute_").replace("_", " ")).split())
 
 
-def group_contributions(contributions: Contributions, features: Sequence[AnyFeature] = ()) -> pd.DataFrame:
+def group_contributions(
+    contributions: Contributions, features: Sequence[AnyFeature] = (), *, frame: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return the contributions summed by business cause: one column per group that occurs, in log-odds.
 
     ``base`` of the contributions plus the sum of a row is its raw margin, as before.
 
+    Parameters
+    ----------
+    contributions : Contributions
+        One column per feature.
+    features : sequence of features
+        Own features besides those added in this process.
+    frame : DataFrame
+        The scored rows, in the same order; with it the groups are those of the reasons, without it empty windows stay
+        where they are declared.
+
     Examples
     --------
-    >>> values = pd.DataFrame({"order_gap_days_cv": [0.25], "days_since_last_order": [1.0], "order_gap_days_sd": [0.5]})
+    >>> values = pd.DataFrame({"order_gap_days_cv": [0.25], "orders_count_90d": [1.0], "order_gap_days_sd": [0.5]})
     >>> group_contributions(Contributions(values, base=-1.0)).to_dict("list")
-    {'order_pause': [1.0], 'order_rhythm': [0.75]}
+    {'order_rhythm': [0.75], 'order_trend': [1.0]}
+    >>> frame = pd.DataFrame({"orders_count_90d": [0.0]})
+    >>> group_contributions(Contributions(values, base=-1.0), frame=frame).to_dict("list")
+    {'order_pause': [1.0], 'order_rhythm': [0.75], 'order_trend': [0.0]}
     """
-    groups, sums = grouped(contributions, declared_features(features))
-    return pd.DataFrame(sums, index=contributions.values.index, columns=list(groups))
-
-
-def grouped(
-    contributions: Contributions, declared: Mapping[str, AnyFeature]
-) -> tuple[tuple[str, ...], np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
-    """Return the groups that occur, and the sum per row and group."""
-    of_column = [cause_of(str(name), declared) for name in contributions.values.columns]
-    own = sorted({group for group in of_column if group.startswith(OWN)})
-    groups = tuple(group for group in (*CAUSES, *own) if group in set(of_column))
+    parts = members(contributions, declared_features(features), frame)
     matrix = contributions.values.to_numpy(dtype=np.float64)
-    sums = np.zeros((len(matrix), len(groups)))
-    for column, group in enumerate(of_column):
-        sums[:, groups.index(group)] += matrix[:, column]
-    return groups, sums
+    return pd.DataFrame(
+        {group: sum_of(matrix, members) for group, members in parts.items()}, index=contributions.values.index
+    )
+
+
+def members(
+    contributions: Contributions, declared: Mapping[str, AnyFeature], frame: pd.DataFrame | None
+) -> dict[str, list[Member]]:
+    """Return, for each group that occurs, its columns and in which rows each of them belongs to it (None: in all)."""
+    found: dict[str, list[Member]] = {}
+    for column, name in enumerate(map(str, contributions.values.columns)):
+        empty = None if frame is None or name not in frame.columns else _empty_window(name, frame[name])
+        if empty is None or not empty.any():
+            found.setdefault(cause_of(name, declared), []).append((column, None))
+        else:
+            found.setdefault(cause_of(name, declared), []).append((column, ~empty))
+            found.setdefault(PAUSE, []).append((column, empty))
+    own = sorted(group for group in found if group.startswith(OWN))
+    return {group: found[group] for group in (*CAUSES, *own) if group in found}
+
+
+def sum_of(matrix: FloatArray, columns: Sequence[Member]) -> FloatArray:
+    """Return the sum of a group's columns per row."""
+    total = np.zeros(len(matrix))
+    for column, rows in columns:
+        total += matrix[:, column] if rows is None else np.where(rows, matrix[:, column], 0.0)
+    return total
+
+
+def _empty_window(feature_id: str, values: pd.Series[Any]) -> BoolArray | None:
+    if feature_id in _EMPTY_AT_ZERO:
+        return np.asarray(values == 0, dtype=bool)
+    return np.asarray(values.isna(), dtype=bool) if feature_id in _EMPTY_AT_NULL else None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crm_ml.features import AnyFeature
 from crm_ml.models.explain import texts_de, texts_en
 from crm_ml.models.explain.contributions import Contributions
-from crm_ml.models.explain.groups import REST, cause_of, declared_features, grouped
+from crm_ml.models.explain.groups import REST, Member, declared_features, members, sum_of
 from crm_ml.models.explain.tones import NOW, USUAL, supported
 from crm_ml.models.explain.wording import CONTEXT_FEATURES, Value, sentence
 
@@ -110,19 +110,19 @@ def reasons_for(
     rest -0.01 Other influences balance out.
     """
     declared = declared_features(features)
-    groups, sums = grouped(contributions, declared)
-    ranks = _ranked(sums, top)
     matrix = contributions.values.to_numpy(dtype=np.float64)
+    groups = members(contributions, declared, frame)
+    sums = np.stack([sum_of(matrix, columns) for columns in groups.values()], axis=1)
+    ranks = _ranked(sums, top)
     told = np.full(ranks.shape, None, object)
-    for number, group in enumerate(groups):
-        columns = [k for k, name in enumerate(contributions.values.columns) if cause_of(str(name), declared) == group]
-        names = [str(contributions.values.columns[k]) for k in columns]
+    for number, (group, columns) in enumerate(groups.items()):
+        names = [str(contributions.values.columns[column]) for column, _ in columns]
         for raises in (True, False):
             rows, places = np.nonzero((ranks == number) & ((sums[:, [number]] > 0) == raises))
             if len(rows):
-                own = matrix[rows][:, columns] * (1 if raises else -1)
                 part = _Part(frame, rows, group, sums[rows, number], raises)
-                told[rows, places] = _told(part, names, _leading(own, part, names), (declared, currency))
+                leading = _leading(_own(matrix, columns, part), part, names)
+                told[rows, places] = _told(part, names, leading, (declared, currency))
     rest = matrix.sum(axis=1) - np.where(_in_ranks(ranks, sums.shape), sums, 0.0).sum(axis=1)
     return [
         [*(kept := [reason for reason in mine if reason is not None]), _rest(left, alone=not kept)]
@@ -174,6 +174,18 @@ def _in_ranks(ranks: IntArray, shape: tuple[int, ...]) -> BoolArray:
     found = np.zeros((shape[0], shape[1] + 1), bool)
     np.put_along_axis(found, ranks, True, axis=1)  # -1 is the column beyond
     return found[:, :-1]
+
+
+def _own(matrix: FloatArray, columns: Sequence[Member], part: _Part) -> FloatArray:
+    """Return the contributions in the direction of the group; nothing where a feature belongs to another one."""
+    sign = 1 if part.raises else -1
+    found = [
+        sign * matrix[part.rows, column]
+        if rows is None
+        else np.where(rows, sign * matrix[:, column], -np.inf)[part.rows]
+        for column, rows in columns
+    ]
+    return np.stack(found, axis=1)
 
 
 def _leading(own: FloatArray, part: _Part, names: Sequence[str]) -> IntArray:

@@ -95,12 +95,12 @@ def effect_table(world: World, life: Life, who: Ints, day: int, horizon_days: in
     without = np.where(gone, 1.0, no_order_probability(stand, world, day))
     reached = no_order_probability(spoken, world, day)
     reached = np.where(gone, np.where(returns, 1 - WON_BACK * (1 - reached), 1.0), reached)
-    with_call = REACHED * reached + (1 - REACHED) * without
+    effect = REACHED * (reached - without)
     return pd.DataFrame(
         {
             "customer_id": customer_ids(world)[who],
             "p_no_purchase": without,
-            "p_no_purchase_called": with_call,
-            "effect": with_call - without,
+            "p_no_purchase_called": without + effect,
+            "effect": effect,
         }
     )
