@@ -34,8 +34,8 @@ stress: $(STAMP)  ## the long loops: kills, many examples, simulations, planted 
 desktop: $(STAMP)  ## lists opened for real; needs LibreOffice Calc and Chromium
 	$(BIN)/python -m pytest -m desktop -n $(WORKERS) --dist worksteal -q
 
-pictures: $(STAMP)  ## draw docs/list.png again; needs Chromium
-	$(BIN)/python docs/pictures/list_picture.py
+pictures: $(STAMP)  ## draw docs/list.png again from the newest list of demo/; needs Chromium
+	$(BIN)/python docs/pictures/list_picture.py $$(ls -d demo/published/*/lists | tail -1)
 
 check: $(STAMP)  ## lint, format, types, layers
 	$(BIN)/ruff check .

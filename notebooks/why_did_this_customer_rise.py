@@ -19,6 +19,7 @@
 # behind that, and what does the list propose.
 
 # %%
+# %matplotlib inline
 import tempfile
 from datetime import date, timedelta
 from pathlib import Path

@@ -39,7 +39,11 @@ def test_decisions_are_listed_and_complete(name: str) -> None:
         assert part in text
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/how-it-works.md", "pipelines/README.md", "mlflow/README.md"])
+PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
+PAGES += [f"{folder}/README.md" for folder in ("pipelines", "benchmarks", "mlflow")]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     source = ROOT / page
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", source.read_text()):

@@ -166,7 +166,7 @@ def test_the_links_lead_to_files_of_the_set(opened, folder) -> None:
             assert (folder / link).is_file()
 
 
-@pytest.mark.parametrize(("name", "most"), [("AM1.html", 5), ("AM2.html", 1), ("summary.html", 2)])
+@pytest.mark.parametrize(("name", "most"), [("AM1.html", 6), ("AM2.html", 1), ("summary.html", 2)])
 def test_it_prints_on_a4(opened, name, most) -> None:
     pdf = opened(name, SCREEN, "dark").pdf(prefer_css_page_size=True)
     pages = re.findall(rb"/MediaBox ?\[0 0 ([\d.]+) ([\d.]+)\]", pdf)

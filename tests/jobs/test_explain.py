@@ -483,3 +483,38 @@ def test_in_the_terminal(workspace, firm_day, capsys, language):
     assert ("Probelauf" if language == "de" else "Dry run") in shown
     assert "�" not in shown
     assert not [part["feature"] for part in result.contributions if part["feature"] in shown]
+
+
+def test_the_same_rows_are_shown_once(workspace, firm_day):
+    """Reasons that rest on the same orders show them once and point to them afterwards."""
+    from crm_ml.jobs.explain_page import page_html
+
+    result = explain(workspace, "churn", risky(workspace, firm_day), as_of=firm_day, dry_run=True, language="en")
+    orders = [reason for reason in result.reasons if reason["rows_kind"] == "orders"][:1] * 3
+    several = dataclasses.replace(result, reasons=(*orders, {**orders[0], "rows": orders[0]["rows"][:1]}))
+    text = page_html(several, dict.fromkeys(("waterfall", "timeline", "history"), b""))
+    assert text.count("<table>") == 1
+    assert text.count("See above: Orders.") == 3
+
+
+def test_every_word_exists_in_both_languages():
+    from crm_ml.jobs import explain_texts, score_table
+    from crm_ml.models.explain.evidence import COLUMNS
+    from crm_ml.tables import SCHEMAS
+
+    columns = {name for names in COLUMNS.values() for name in names}
+    assert columns <= set(explain_texts.HEADINGS)
+    assert set(COLUMNS) == set(explain_texts.ROWS)
+    contacts = SCHEMAS["interactions"]
+    words = {word for name in ("channel", "direction", "topic") for word in contacts.column(name).values}
+    assert words <= set(explain_texts.WORDS)
+    for table in ("TEXTS", "TIERS", "KINDS", "TABLES", "ROWS", "HEADINGS", "WORDS"):
+        assert all(len(pair) == 2 and all(pair) for pair in getattr(explain_texts, table).values())
+
+    class Shown:
+        horizon_days = 90
+
+    notes = [value for name, value in vars(score_table).items() if name.startswith("NOTE_")]
+    for note in (*notes, "published_otherwise"):
+        german, english = (explain_texts.note_text(Shown(), note, language) for language in ("de", "en"))
+        assert len({note, german, english}) == 3

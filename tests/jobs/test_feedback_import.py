@@ -173,12 +173,30 @@ def test_lists_that_were_tidied_away(ws, tmp_path):
     assert state(ws) == {"001": "wrong"}
 
 
-def test_a_damaged_list_is_said_and_not_believed(ws, tmp_path):
-    actions = ws / "published" / DAY.isoformat() / "lists" / "actions.parquet"
-    actions.write_bytes(actions.read_bytes()[:-1] + b"x")
+@pytest.mark.parametrize("how", ["cut", "whole but other", "no manifest"])
+def test_a_damaged_list_is_said_and_not_believed(ws, tmp_path, how):
+    folder = ws / "published" / DAY.isoformat() / "lists"
+    actions = folder / "actions.parquet"
+    table = pq.read_table(actions)
+    if how == "cut":
+        actions.write_bytes(actions.read_bytes()[:-1])
+    elif how == "whole but other":
+        pq.write_table(table.set_column(2, "subject_id", [["001"] * 5]), actions)
+    else:
+        (folder / "manifest.json").unlink()
     result = import_feedback(ws, returned(tmp_path, (1, "erledigt")), as_of=DAY)
     assert [finding.code for finding in result.findings] == ["damaged_publication"]
     assert [row.code for row in result.refused] == ["unknown_key"]
+
+
+def test_actions_of_another_day_in_a_list_are_not_believed(ws, tmp_path):
+    """A folder that somebody renamed."""
+    day, later = dt.date(2026, 3, 5), dt.date(2026, 3, 10)
+    publish(ws, [1], day=day)
+    (ws / "published" / day.isoformat()).rename(ws / "published" / later.isoformat())
+    file = returned(tmp_path, (1, "erledigt", "", "", day), (2, "erledigt", "", "", later))
+    result = import_feedback(ws, file, as_of=later)
+    assert [row.code for row in result.refused] == ["unknown_key", "unknown_key"]
 
 
 def test_lists_are_not_looked_for_outside(ws, tmp_path):

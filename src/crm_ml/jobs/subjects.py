@@ -59,7 +59,7 @@ def subjects_frame(
             "open_dispute": _counted(features, _DISPUTES),
         }
     )
-    for name in policy.features:
+    for name in dict.fromkeys((n.DAYS_SINCE_LAST_ORDER, *policy.features)):
         subjects[name] = features[name].to_numpy() if name in features else np.nan
     actions = pd.concat([_logged(tables, day), _answered(answers, day)], ignore_index=True)
     newest = actions.sort_values(["days", "action"], kind="stable").drop_duplicates("subject_id")

@@ -123,7 +123,8 @@ def _arrow(bars: Axes, row: int, ends: tuple[float, float], span: float) -> None
     neck = end - way * min(abs(end - begin), 0.035 * span)
     half = 0.24
     corners = [(begin, row - half), (neck, row - half), (end, row), (neck, row + half), (begin, row + half)]
-    bars.add_patch(Polygon(corners, closed=True, facecolor=RAISES if way > 0 else LOWERS, edgecolor="none", zorder=3))
+    colour = RAISES if way > 0 else LOWERS
+    bars.add_patch(Polygon(corners, closed=True, facecolor=colour, edgecolor=colour, linewidth=1, zorder=3))
 
 
 def waterfall_alt(steps: Sequence[Step], *, p_start: float, p_end: float, language: str = "de") -> str:

@@ -122,7 +122,7 @@ def _draw_orders(axes: Axes, record: CustomerRecord, first: int, *, language: st
         if bought.any():
             axes.vlines(x[bought], 0, values[bought], color=colour, linewidth=0.6 if many else 1.6,
                         alpha=0.55 if many else 1.0, zorder=2)  # fmt: skip
-            size = np.full(bought.sum(), 4.0) if many else 10 + 40 * np.abs(values[bought]) / largest
+            size = np.full(bought.sum(), 4.0) if many else 14 + 40 * np.abs(values[bought]) / largest
             axes.scatter(x[bought], values[bought], s=size, color=colour, marker=marker, zorder=3, linewidth=0)
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
     axes.set_ylim(1.15 * low, 1.15 * high if high > low else 1.0)

@@ -21,8 +21,8 @@ from crm_ml.models.explain.wording import CONTEXT_FEATURES, Value, sentence
 __all__ = ["CONTEXT_FEATURES", "Reason", "reasons_for"]
 
 TOP: Final = 4
-LEAST: Final = 0.1
-"""Log-odds below which a cause is not worth a sentence (a probability of .50 would be .525)."""
+LEAST: Final = 0.2
+"""Log-odds below which a cause is not worth a sentence (a probability of .50 would be .55)."""
 LEAST_SHARE: Final = 0.05
 """Share of all movement of a row, up and down, below which a cause does not stand out."""
 _EVEN: Final = 0.05
@@ -123,7 +123,9 @@ def reasons_for(
                 part = _Part(frame, rows, group, sums[rows, number], raises)
                 leading = _leading(_own(matrix, columns, part), part, names)
                 told[rows, places] = _told(part, names, leading, (declared, currency))
-    rest = matrix.sum(axis=1) - np.where(_in_ranks(ranks, sums.shape), sums, 0.0).sum(axis=1)
+    # column by column, so that a row gives the same whatever rows it stands among
+    rest = sum_of(matrix, [(column, None) for column in range(matrix.shape[1])])
+    rest -= sum_of(sums, list(enumerate(_in_ranks(ranks, sums.shape).T)))
     return [
         [*(kept := [reason for reason in mine if reason is not None]), _rest(left, alone=not kept)]
         for mine, left in zip(told.tolist(), rest.tolist(), strict=True)
@@ -164,7 +166,8 @@ class _Part:
 def _ranked(sums: FloatArray, top: int) -> IntArray:
     """Return the columns of the shown groups per row, -1 where there is none: raising ones first, largest first."""
     size = np.abs(sums)
-    clear = (size >= LEAST) & (size >= LEAST_SHARE * size.sum(axis=1, keepdims=True))
+    movement = sum_of(size, [(column, None) for column in range(size.shape[1])])
+    clear = (size >= LEAST) & (size >= LEAST_SHARE * movement[:, None])
     key = np.where(clear, np.where(sums > 0, _FIRST, 0.0) + size, -1.0)
     order = np.argsort(-key, axis=1, kind="stable")[:, :top]
     return np.where(np.take_along_axis(key, order, axis=1) < 0, -1, order)
