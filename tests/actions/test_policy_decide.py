@@ -211,7 +211,7 @@ def test_inputs_name_no_person():
         ),
         (
             {"notes": ["model_is_rule", "history_short"]},
-            [{"notes": ["history_short", "model_is_rule", "tier_kept"]}],
+            [{"notes": ["history_short", "model_is_rule", *more]} for more in ([], ["tier_kept"])],
             [{}, {"notes": ["history_short"]}, {"notes": None}],
         ),
         (

@@ -62,3 +62,22 @@ def test_several_workbooks(tmp_path, orders, read, write_xlsx):
     write_xlsx(orders.iloc[2:, ::-1].assign(order_id=["A2", 3]), tmp_path / "b.xlsx")
     frame = read({"order_lines": "*.xlsx"}).frames["order_lines"]
     assert frame["order_id"].to_pylist() == ["3", "A1", "A1", "A2"]
+
+
+def test_a_flipped_bit_is_noticed_wherever_it_stands(tmp_path, orders, read, write_xlsx):
+    """Workbooks carry checksums: whatever is read after one bit turned is what was written, or nothing is."""
+    path = tmp_path / "o.xlsx"
+    write_xlsx(orders, path)
+    raw, wanted = path.read_bytes(), read({"order_lines": "o.xlsx"}).frames["order_lines"]
+    refused = 0
+    for at in range(0, len(raw), max(1, len(raw) // 60)):
+        damaged = bytearray(raw)
+        damaged[at] ^= 1 << (at % 8)
+        path.write_bytes(bytes(damaged))
+        try:
+            found = read({"order_lines": "o.xlsx"}).frames["order_lines"]
+        except DataError:
+            refused += 1
+        else:
+            assert found.equals(wanted), at
+    assert refused > 20

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml import names as n
+from crm_ml.actions.holding import held_back
 from crm_ml.actions.policy import Policy
 from crm_ml.features import cutoff_us, visible
 from crm_ml.tables import Tables
@@ -61,12 +62,23 @@ def subjects_frame(
     )
     for name in dict.fromkeys((n.DAYS_SINCE_LAST_ORDER, *policy.features)):
         subjects[name] = features[name].to_numpy() if name in features else np.nan
-    actions = pd.concat([_logged(tables, day), _answered(answers, day)], ignore_index=True)
+    held = held_back(
+        answers[answers["subject_type"] == CUSTOMER],
+        cool_down_days={name: action.cool_down_days for name, action in policy.actions.items()},
+        not_now_days=policy.answers.not_now_days,
+        wrong_days=policy.answers.wrong_days,
+        default_cool_down_days=policy.cool_down_days,
+    )
+    done = held[held["last_action"].notna()]
+    answered = _actions(done["subject_id"], done["last_action"], [(day - on).days for on in done["last_action_on"]])
+    actions = pd.concat([_logged(tables, day), answered], ignore_index=True)
     newest = actions.sort_values(["days", "action"], kind="stable").drop_duplicates("subject_id")
     found = newest.set_index("subject_id").reindex(ids)
     subjects["last_action"] = found["action"].to_numpy(dtype=object)
     subjects["days_since_last_action"] = found["days"].to_numpy(np.float64)
-    subjects["held_until"], subjects["held_why"] = _held(answers, policy, ids)
+    by_id = held.set_index("subject_id").reindex(ids)
+    subjects["held_until"] = by_id["held_until"].to_numpy(dtype=object)
+    subjects["held_why"] = by_id["held_why"].to_numpy(dtype=object)
     return subjects
 
 
@@ -100,38 +112,9 @@ def _logged(tables: Tables, day: dt.date) -> pd.DataFrame:
     return _actions(log["subject_id"], log["action"], days)
 
 
-def _answered(answers: pd.DataFrame, day: dt.date) -> pd.DataFrame:
-    """Return the actions that were answered as done."""
-    done = answers[(answers["answer"] == "done") & (answers["subject_type"] == CUSTOMER)]
-    return _actions(done["subject_id"], done["action"], [float((day - on).days) for on in done["answered_on"]])
-
-
 def _actions(ids: Iterable[str], actions: Iterable[str], days: Iterable[float]) -> pd.DataFrame:
     columns = {"subject_id": np.array(list(ids), object), "action": np.array(list(actions), object)}
     return pd.DataFrame({**columns, "days": np.array(list(days), np.float64)})
-
-
-def _held(answers: pd.DataFrame, policy: Policy, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each customer the first day it may come back after its newest answer, and which answer that was."""
-    until: dict[str, tuple[dt.date, str]] = {}
-    of_customers = answers[answers["subject_type"] == CUSTOMER]
-    for row in of_customers.sort_values("answered_on", kind="stable").itertuples():
-        until[str(row.subject_id)] = (_back_on(row, policy), str(row.answer))
-    found = [until.get(id, (None, None)) for id in ids]
-    return np.array([day for day, _ in found], object), np.array([why for _, why in found], object)
-
-
-def _back_on(row: Any, policy: Policy) -> dt.date:
-    if row.answer == "not_now":
-        if isinstance(row.again_on, dt.date):
-            return row.again_on
-        days = policy.answers.not_now_days
-    elif row.answer == "wrong":
-        days = policy.answers.wrong_days
-    else:
-        days = policy.cool_down_of(row.action)
-    back: dt.date = row.answered_on + dt.timedelta(days=days)
-    return back
 
 
 def managers_frame(tables: Tables) -> pd.DataFrame | None:

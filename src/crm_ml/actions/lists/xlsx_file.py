@@ -109,7 +109,8 @@ def _looks(book: Workbook, currency: str, language: Language) -> Mapping[str, Fo
         "money": {**cell, "num_format": money},
         "share": {**cell, "num_format": "0\u00a0%" if language == "de" else "0%", "align": "center"},
         "date": {**cell, **day},
-        "answer": answer,
+        # as text: a German spreadsheet turns "falsch" into a truth value
+        "answer": {**answer, "num_format": "@"},
         "answer_date": {**answer, **day},
         "answer_text": {**answer, "num_format": "@"},
     }
