@@ -18,6 +18,7 @@
 # synthetic, the truth is known, so the last section shows what no real firm can: how close the scores come to it.
 
 # %%
+# %matplotlib inline
 import tempfile
 from datetime import date
 from pathlib import Path

@@ -11,9 +11,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import yaml
-from airflow.exceptions import AirflowException, AirflowFailException
 from airflow.sdk import dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
+
+try:
+    from airflow.sdk.exceptions import AirflowFailException
+except ImportError:  # its place in the first releases of Airflow 3
+    from airflow.exceptions import AirflowFailException
 
 JOB = yaml.safe_load((Path(__file__).parent / "daily.yaml").read_text(encoding="utf-8"))
 ZONE = JOB["when"]["timezone"]
@@ -52,7 +56,7 @@ def crm_ml_daily():
             return
         known = JOB["exit_codes"].get(code, {"meaning": "it was killed", "then": "retry"})
         said = f"crm-ml daily for {day} ended with {code}: {known['meaning']}"
-        raise AirflowException(said) if known["then"] == "retry" else AirflowFailException(said)
+        raise RuntimeError(said) if known["then"] == "retry" else AirflowFailException(said)
 
     daily()
 

@@ -276,7 +276,9 @@ def test_paid_invoices_and_solved_complaints_are_asked_about(workspace, firm_day
 
 
 def test_unknown_and_almost_known_customers(workspace, firm_day):
-    with pytest.raises(Failure, match=r'There is no customer "17" as of .* Did you mean "00017"\?') as caught:
+    with pytest.raises(
+        Failure, match=r'There is no customer "17" as of .* Did you mean "00017"\? Use the id'
+    ) as caught:
         explain(workspace, "churn", "17", as_of=firm_day)
     assert caught.value.code == "unknown_subject"
     with pytest.raises(Failure, match=r"There is no customer .*leading zeros count"):

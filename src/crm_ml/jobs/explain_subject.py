@@ -48,9 +48,10 @@ def find_customer(tables: Tables, subject_id: str, day: dt.date) -> str:
         known |= set(tables.frames[n.CUSTOMERS][n.CUSTOMER_ID].to_pylist())
     if wanted in known:
         return wanted
+    hint = _hint(wanted, known - objectors)
     raise Failure(
-        f'There is no customer "{_short(wanted)}" as of {day}.{_hint(wanted, known - objectors)}'.rstrip("."),
-        remedy="Use the id as it stands in the tables; leading zeros count.",
+        f'There is no customer "{_short(wanted)}" as of {day}',
+        remedy=f"{hint} Use the id as it stands in the tables; leading zeros count.".strip(),
         code="unknown_subject",
     )
 

@@ -70,7 +70,8 @@ def require_churn(workspace: Workspace, kind: str) -> None:
         For leads, which this version does not score.
     """
     if kind not in KINDS:
-        raise UsageError(f'There is no model "{kind}".{did_you_mean(kind, KINDS)}', remedy="Use churn or leads.")
+        hint = did_you_mean(kind, KINDS).strip()
+        raise UsageError(f'There is no model "{kind}"', remedy=hint or "Use churn or leads.")
     needed = n.LEADS if kind == LEADS else n.ORDER_LINES
     if needed not in workspace.settings.tables:
         raise DataError(

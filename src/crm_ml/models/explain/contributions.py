@@ -30,7 +30,10 @@ class Contributions:
     @property
     def margin(self) -> FloatArray:
         """Return base + sum of contributions per row."""
-        return np.asarray(self.base + self.values.to_numpy(dtype=np.float64).sum(axis=1), dtype=np.float64)
+        total = np.full(len(self.values), self.base, dtype=np.float64)
+        for name in self.values.columns:  # one after the other: a row's sum is the same alone as among others
+            total += self.values[name].to_numpy(dtype=np.float64)
+        return total
 
     def importance(self) -> pd.DataFrame:
         """Return the mean absolute contribution per feature, largest first (ties by name).

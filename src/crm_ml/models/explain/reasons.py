@@ -217,7 +217,8 @@ def _of_feature(part: _Part, feature_id: str, how: tuple[Mapping[str, AnyFeature
     declared, currency = how
     feature: str | AnyFeature = declared.get(feature_id, feature_id)
     values, beside = _values(part, feature_id), part.beside(feature_id)
-    others = [None] * len(values) if beside is None else beside[1].tolist()
+    known = [math.nan] * len(values) if beside is None else beside[1].tolist()
+    others = [None if math.isnan(other) else other for other in known]
     texts: dict[tuple[Value, Value], tuple[str, str]] = {}
     found = []
     for value, other, contribution in zip(values, others, part.sums.tolist(), strict=True):
