@@ -365,7 +365,7 @@ def test_money(value, german, english) -> None:
 def test_other_currencies_and_shares() -> None:
     assert money(5.0, "CHF", "de") == "5\u00a0CHF"
     assert money(5.0, "USD", "en") == "$5"
-    assert [percent(p, "de").replace("\u00a0", " ") for p in (0.0, 0.005, 0.994, 0.9951, 1.0)] == [
+    assert [percent(p, "de").replace("\u00a0", " ") for p in (0.0, 0.0049, 0.994, 0.9951, 1.0)] == [
         *("unter 1 %", "unter 1 %", "99 %", "über 99 %", "über 99 %")
     ]
     assert percent(None, "en") == percent(float("nan"), "en") == "–"

@@ -414,6 +414,12 @@ def test_only_the_needed_columns_are_needed():
     assert list(done["held_by"]) == [None, "no_email"]
 
 
+def test_without_the_column_nobody_has_notes_a_status_or_an_issue():
+    when = {"without_notes": ["tier_kept"], "status": "active", "open_issue": False, "natural_person": "unknown"}
+    frame = subjects({}, {})[["subject_type", "subject_id", "p", "risk_tier", "value_at_stake", "priority"]]
+    assert list(decide(frame, policy((when, "act")), as_of=DAY)["rule"]) == ["r0", "r0"]
+
+
 def test_all_faults_of_the_subjects_at_once():
     frame = subjects({"p": 1.5, "risk_tier": "severe", "priority": float("inf")}).drop(columns=["value_at_stake"])
     rules = policy(({"features": {"employees": {"min": 1}}}, "act"))

@@ -73,6 +73,6 @@ def test_the_page_has_a_row_for_each():
     row = next(line for line in page.splitlines() if line.startswith("| `orders_count_90d` "))
     assert row == (
         "| `orders_count_90d` | Bestellungen in den letzten 90 Tagen | orders in the last 90 days | number of events; "
-        "stream orders; where is_purchase = 1; window [c - 90 days, c) | count | - | order_trend | none | order_lines.customer_id, "
-        "order_lines.net_amount, order_lines.order_id, order_lines.ordered_at |"
+        "stream orders; where is_purchase = 1; window [c - 90 days, c) | count | - | order_trend | none | "
+        "order_lines.customer_id, order_lines.net_amount, order_lines.order_id, order_lines.ordered_at |"
     )

@@ -63,7 +63,9 @@ def test_scores_are_what_the_contract_says(workspace, firm_day):
     assert [("rhythm_longer_than_horizon" in notes) for notes in table.notes] == list(slow)
     managers = pd.read_parquet(workspace / "data/customers.parquet").set_index("customer_id").account_manager_id
     assert list(table.account_manager_id) == list(managers.loc[table.customer_id])
-    assert all(len(reasons) == 0 for reasons in table.reasons)
+    sums = table.reasons.apply(lambda reasons: sum(reason["contribution"] for reason in reasons))
+    assert (sums + table.base_value).to_numpy() == pytest.approx(table.margin.to_numpy(), abs=1e-9)
+    assert all(reasons[-1]["group"] == "rest" and len(reasons) <= 5 for reasons in table.reasons)
     assert set(table.model_sha256) == {result.model_sha256}
     assert result.plot().axes[0].get_xlabel() == "predicted probability of churn"
 

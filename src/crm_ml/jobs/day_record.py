@@ -33,7 +33,7 @@ def day_record(scored: Scored, *, as_of: str, tags: Mapping[str, str], metrics: 
         Besides the tags and metrics that follow from the scores.
     """
     table = scored.table.select(["p_churn", "risk_tier", "priority", "value_at_stake"]).to_pandas()
-    causes = group_contributions(scored.contributions)
+    causes = group_contributions(scored.contributions, frame=scored.features)
     by_cause = causes.abs().mean().sort_values(ascending=False, kind="stable")
     importance = scored.contributions.importance()
     found = {

@@ -26,7 +26,7 @@ from crm_ml.jobs.settings import Workspace
 from crm_ml.models import Model
 from crm_ml.models.explain.customer import CustomerRecord, customer_record, only_customer
 from crm_ml.models.explain.evidence import Evidence, rows_behind
-from crm_ml.models.explain.groups import cause_label, cause_of, declared_features, group_contributions
+from crm_ml.models.explain.groups import cause_in_row, cause_label, declared_features, group_contributions
 from crm_ml.models.explain.pictures_customer import Step
 from crm_ml.tables import Tables
 
@@ -323,7 +323,7 @@ def _contributions(scored: Scored, at: int, own: Sequence[AnyFeature]) -> list[d
         value = scored.features[str(name)].iloc[at]
         found.append(
             {
-                "group": cause_of(str(name), declared),
+                "group": cause_in_row(str(name), value, declared),
                 "feature": str(name),
                 "value": value if isinstance(value, str) else _number(value),
                 "contribution": float(contribution),
@@ -342,7 +342,7 @@ def _number(value: Any) -> float | None:
 
 
 def _by_group(scored: Scored, at: int, own: Sequence[AnyFeature]) -> list[tuple[str, float]]:
-    sums = group_contributions(scored.contributions, own).iloc[at]
+    sums = group_contributions(scored.contributions, own, frame=scored.features).iloc[at]
     return sorted(((str(group), float(value)) for group, value in sums.items()), key=lambda pair: (-pair[1], pair[0]))
 
 

@@ -19,6 +19,7 @@ from crm_ml.actions import priority, value_at_stake
 from crm_ml.actions.policy import TierRules, assign_tiers
 from crm_ml.errors import Failure
 from crm_ml.features import build_features, make_spine
+from crm_ml.features.attributes import own_features
 from crm_ml.models import Contributions, Model
 from crm_ml.models.explain.reasons import reasons_for
 from crm_ml.tables import Tables
@@ -142,9 +143,8 @@ def score_customers(frame: pd.DataFrame, seen: Tables, how: Scoring) -> Scored:
     value = value_at_stake(frame[n.NET_REVENUE_365D], cost=cost, margin_rate=how.margin_rate)
     tiers, tier_p = assign_tiers(p, value, tiers=how.tiers, previous=_aligned(how.previous, frame[n.CUSTOMER_ID]))
     kept = [tier != plain for tier, plain in zip(tiers, assign_tiers(p, value, tiers=how.tiers)[0], strict=True)]
-    reasons = [
-        [reason.as_dict() for reason in row] for row in reasons_for(frame, contributions, currency=seen.currency)
-    ]
+    told = reasons_for(frame, contributions, currency=seen.currency, features=own_features(seen))
+    reasons = [[reason.as_dict() for reason in row] for row in told]
     rows = len(frame)
     columns: dict[str, Any] = {
         n.AS_OF: pa.array([how.as_of] * rows, pa.date32()),

@@ -7,8 +7,9 @@ import math
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from crm_ml.actions.lists.columns import Language
+from crm_ml.models.explain.amounts import SYMBOLS
+from crm_ml.models.explain.shown import share as probability
 
-_SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 _NO_BREAK = "\u00a0"
 _DAYS = {
     "de": ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
@@ -49,11 +50,11 @@ def money(value: float | None, currency: str, language: Language) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
-    sign = _SYMBOLS.get(currency, currency)
+    sign = SYMBOLS.get(currency, currency)
     if language == "de":
         return f"{number(value, language)}{_NO_BREAK}{sign}"
     shown = number(abs(value), language)
-    gap = "" if currency in _SYMBOLS else _NO_BREAK
+    gap = "" if currency in SYMBOLS else _NO_BREAK
     return f"{'-' if value < 0 and shown != '0' else ''}{sign}{gap}{shown}"
 
 
@@ -65,15 +66,8 @@ def percent(share: float | None, language: Language) -> str:
     >>> percent(0.624, "de"), percent(0.9999, "en"), percent(0.001, "de")
     ('62\xa0%', 'over 99%', 'unter 1\xa0%')
     """
-    if share is None or not math.isfinite(share):
-        return "–"
-    whole = int(Decimal(repr(float(share) * 100)).quantize(Decimal(1), ROUND_HALF_EVEN))
-    gap = _NO_BREAK if language == "de" else ""
-    if whole >= 100:
-        return f"{'über' if language == 'de' else 'over'} 99{gap}%"
-    if whole <= 0:
-        return f"{'unter' if language == 'de' else 'under'} 1{gap}%"
-    return f"{whole}{gap}%"
+    # the same words as on the page of one customer
+    return "–" if share is None or not math.isfinite(share) else probability(share, language)
 
 
 def date(day: dt.date | None, language: Language) -> str:

@@ -6,7 +6,8 @@ import math
 from typing import Final
 
 _NO_BREAK: Final = "\u00a0"
-_SYMBOLS: Final = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+SYMBOLS: Final = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+"""Currencies that are written with a sign; the others with their code."""
 _HUGE: Final = 1e15
 _SWAP: Final = str.maketrans(",.", ".,")
 _HOURS_SHOWN: Final = 72
@@ -129,10 +130,10 @@ def money(value: float, currency: str, language: str) -> str:
     """
     size = abs(value)
     shown = grouped(size, language, 0 if size >= 100 or round(size, 2) == int(size) else 2)
-    sign, minus = _SYMBOLS.get(currency, currency), "-" if value < 0 else ""
+    sign, minus = SYMBOLS.get(currency, currency), "-" if value < 0 else ""
     if language == "de":
         return f"{minus}{shown}{_NO_BREAK}{sign}"
-    return f"{minus}{sign}{'' if currency in _SYMBOLS else _NO_BREAK}{shown}"
+    return f"{minus}{sign}{'' if currency in SYMBOLS else _NO_BREAK}{shown}"
 
 
 def about(value: float, currency: str, language: str) -> str:

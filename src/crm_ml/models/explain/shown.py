@@ -16,7 +16,7 @@ _ENGLISH_MONTHS: Final = (
 
 
 def share(value: float, language: str) -> str:
-    r"""Return a probability in whole per cent; what would round to none or all is said as "under" or "over".
+    r"""Return a probability in whole per cent; never a certainty: what rounds to none or all is "under" or "over".
 
     Examples
     --------
@@ -24,9 +24,9 @@ def share(value: float, language: str) -> str:
     ('67\xa0%', '67%', 'unter 1\xa0%', 'over 99%')
     """
     sign = "\N{NO-BREAK SPACE}%" if language == "de" else "%"
-    if 0 < value < 0.005:
+    if value < 0.005:
         return f"{'unter' if language == 'de' else 'under'} 1{sign}"
-    if 0.995 <= value < 1:
+    if value >= 0.995:
         return f"{'über' if language == 'de' else 'over'} 99{sign}"
     return f"{int(value * 100 + 0.5)}{sign}"
 
