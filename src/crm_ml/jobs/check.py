@@ -1,4 +1,4 @@
-"""Look at all tables of a workspace and say everything that is found, at once."""
+"""Look at the policy and all tables of a workspace and say everything that is found, at once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from crm_ml import names as n
 from crm_ml.errors import DataError, Finding, error_from_findings
 from crm_ml.features import cutoff_us
 from crm_ml.jobs.inputs import as_day, as_workspace, read_inputs
+from crm_ml.jobs.policy_file import read_policy
 from crm_ml.jobs.publish import inspect_set
 from crm_ml.jobs.score_table import FILE_NAME
 from crm_ml.jobs.settings import Workspace
@@ -73,9 +74,11 @@ def check(workspace: Workspace | str | Path, *, as_of: dt.date | str | None = No
     CheckResult
     """
     workspace = as_workspace(workspace)
+    _, said = read_policy(workspace)
     tables = read_inputs(workspace, strict=False)
     now = None if as_of is None else cutoff_us(as_day(as_of), tables.zone)
-    findings = list(dict.fromkeys([*tables.findings, *check_tables(tables, now=now), *_tier_shares(workspace)]))
+    found = [*said, *tables.findings, *check_tables(tables, now=now), *_tier_shares(workspace)]
+    findings = list(dict.fromkeys(found))
     order = {"error": 0, "warning": 1, "info": 2}
     findings.sort(key=lambda f: (order[f.severity], f.table, f.column, f.code, f.message))
     return CheckResult({name: frame.num_rows for name, frame in sorted(tables.frames.items())}, tuple(findings))

@@ -29,7 +29,7 @@ from crm_ml.jobs.day_record import day_record
 from crm_ml.jobs.files import disk_errors, make_folder, replace_file
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, read_inputs, require_churn
 from crm_ml.jobs.lock import locked
-from crm_ml.jobs.policy_file import load_policy
+from crm_ml.jobs.policy_file import checked_policy
 from crm_ml.jobs.publish import SetPlan, clean, publish_set, published_state, set_before
 from crm_ml.jobs.score import DayScores, ScoreResult, damaged_set, publish_scores, see
 from crm_ml.jobs.score_table import FILE_NAME
@@ -137,7 +137,7 @@ def run_daily(
     workspace, day = as_workspace(workspace), as_day(as_of)
     require_churn(workspace, CHURN)
     say = progress or (lambda _line: None)
-    policy = load_policy(workspace)
+    policy, said = checked_policy(workspace)
     with nullcontext() if dry_run else locked(workspace.published, f"daily as of {day}"):
         if not dry_run:
             clean(workspace.published)
@@ -147,7 +147,8 @@ def run_daily(
         scores = DayScores(workspace, see(_only(tables, CHURN_TABLES), day), policy)
         scored = publish_scores(scores, force=force, dry_run=dry_run, say=say)
         crash_point("daily.scores_published")
-        result = _publish_lists(Morning(scores, policy, tables, scored), force=force, dry_run=dry_run, say=say)
+        morning = Morning(scores, policy, tables, scored, tuple(said))
+        result = _publish_lists(morning, force=force, dry_run=dry_run, say=say)
         if not dry_run:
             result = _log_day(scores, result, say)
     return result
@@ -161,6 +162,7 @@ class Morning:
     policy: Policy
     tables: Tables
     scored: ScoreResult
+    said_of_policy: tuple[Finding, ...] = ()
 
     @property
     def workspace(self) -> Workspace:
@@ -181,7 +183,9 @@ def _publish_lists(morning: Morning, *, force: bool, dry_run: bool, say: Callabl
     state = published_state(plan)
     crash_point("daily.inputs_compared")
     scores = _score_rows(morning)
-    findings = dict.fromkeys([*morning.tables.findings, *morning.scored.findings, *damaged_set(plan, state)])
+    findings = dict.fromkeys(
+        [*morning.said_of_policy, *morning.tables.findings, *morning.scored.findings, *damaged_set(plan, state)]
+    )
     findings |= dict.fromkeys(crowded_tiers(scores["risk_tier"].tolist(), day.isoformat()))
     if not (force or dry_run) and state.intact and state.inputs_hash == plan.inputs_hash:
         return _result(morning, plan.link, pq.read_table(plan.link / ACTIONS_FILE).to_pandas(), findings, done=True)
@@ -197,7 +201,7 @@ def _publish_lists(morning: Morning, *, force: bool, dry_run: bool, say: Callabl
         may_be_named=nameable(morning.scores.seen.visible),
     )
     crash_point("daily.decided")
-    files = list_files(entries, _context(morning, [f for f in findings if f.code == "crowded_tier"]))
+    files = list_files(entries, _context(morning, crowded))
     published = None
     if not dry_run:
         say(f"publishing {len(entries.heads)} lists with {len(entries.entries)} entries")

@@ -26,11 +26,16 @@ def load_policy(workspace: Workspace) -> Policy:
     UsageError
         With all faults at once.
     """
+    return checked_policy(workspace)[0]
+
+
+def checked_policy(workspace: Workspace) -> tuple[Policy, list[Finding]]:
+    """Return the policy as `load_policy` does, and what is worth a look in it."""
     policy, findings = read_policy(workspace)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         raise faults_in(workspace.settings.policy or "The default policy", errors)
-    return policy
+    return policy, findings
 
 
 def read_policy(workspace: Workspace) -> tuple[Policy, list[Finding]]:

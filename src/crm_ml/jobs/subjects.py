@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from crm_ml import names as n
 from crm_ml.actions.holding import held_back
 from crm_ml.actions.policy import Policy
-from crm_ml.features import cutoff_us, visible
+from crm_ml.features import Feature, build_features, cutoff_us, visible
 from crm_ml.tables import Tables
 from crm_ml.tables.zones import utc_to_local
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crm_ml.jobs.score import DayScores
 
 CUSTOMER = "customer"
-_COMPLAINTS, _DISPUTES = "complaints_open_count", "invoices_disputed_open_count"
+_DISPUTES = "invoices_disputed_open_count"
 _SHOWN = ("name", "phone", "email", "language", "marketing_basis", "is_natural_person", "profiling_objection", "status")
 
 
@@ -56,7 +56,7 @@ def subjects_frame(
             "p": rows["p_churn"].to_numpy(np.float64),
             **{name: rows[name].to_numpy() for name in ("risk_tier", "value_at_stake", "priority", "reasons", "notes")},
             **_of_customers(scores.seen.visible, ids),
-            "open_complaint": _counted(features, _COMPLAINTS),
+            "open_complaint": _open_complaints(scores.seen.tables, scores.features, policy, ids),
             "open_dispute": _counted(features, _DISPUTES),
         }
     )
@@ -92,6 +92,20 @@ def _of_customers(seen: Tables, ids: np.ndarray) -> dict[str, Any]:
         name: np.array(frame[name].combine_chunks().take(at).to_pylist() or [], dtype=object).reshape(len(ids))
         for name in _SHOWN
     }
+
+
+def _open_complaints(tables: Tables, frame: pd.DataFrame, policy: Policy, ids: np.ndarray) -> np.ndarray:
+    """Return who has a complaint of late that is not resolved: many firms never mark that one is."""
+    days = policy.open_complaint_days
+    recent = Feature(
+        id=f"complaints_open_count_{days}d",
+        source="interactions",
+        window_days=days,
+        where={"is_complaint": 1, "is_resolved": 0},
+    )
+    spine = frame[[n.CUSTOMER_ID, n.AS_OF, "cutoff"]]
+    counted = build_features(tables, spine, features=[recent]).set_index(n.CUSTOMER_ID).reindex(ids)
+    return _counted(counted, recent.id)
 
 
 def _counted(features: pd.DataFrame, name: str) -> np.ndarray:

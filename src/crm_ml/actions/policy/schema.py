@@ -255,6 +255,9 @@ class Policy(Strict):
     cool_down_days: int = Field(
         default=30, ge=0, le=3660, description="the same as of an action, after actions that are not in the catalogue"
     )
+    open_complaint_days: int = Field(
+        default=90, ge=1, le=3660, description="how long a complaint that nobody marked as resolved counts as open"
+    )
     only_with_gain: bool = Field(
         default=True, description="whether actions whose expected gain is not positive are withheld"
     )
