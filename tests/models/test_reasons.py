@@ -17,7 +17,7 @@ from crm_ml.features.spec import CAUSES, Feature
 from crm_ml.models import Contributions
 from crm_ml.models.explain import texts_de, texts_en
 from crm_ml.models.explain.groups import cause_in_row, cause_label, cause_of, causes, group_contributions
-from crm_ml.models.explain.reasons import LEAST, LEAST_SHARE, Reason, reasons_for
+from crm_ml.models.explain.reasons import LEAST, LEAST_SHARE, PLAIN_LEAST, Reason, reasons_for
 
 IDS = [feature.id for feature in CATALOGUE]
 
@@ -73,10 +73,10 @@ def test_every_row_is_ordered_and_ends_with_the_rest() -> None:
                 assert cause_in_row(reason.feature, value) == reason.group
                 assert parts.values[reason.feature].iloc[row] * reason.contribution > 0
             assert len({reason.group for reason in shown}) == len(shown)
-            # nothing clear is left out while there is room
+            # nothing clear is left out while there is room, but what says little and weighs little
             if len(shown) < top:
                 others = sums.loc[row].drop([reason.group for reason in shown]).abs()
-                assert not ((others >= LEAST) & (others >= LEAST_SHARE * sums.loc[row].abs().sum())).any()
+                assert not ((others >= PLAIN_LEAST) & (others >= LEAST_SHARE * sums.loc[row].abs().sum())).any()
 
 
 def test_the_order_of_rows_and_columns_does_not_matter() -> None:
@@ -118,8 +118,20 @@ def test_an_empty_window_is_the_order_pause() -> None:
     found = one_row(values, {"days_since_last_order": 0.4, "orders_count_90d": 0.5, "orders_basket_mean_90d": 0.3})
     assert [(reason.group, round(reason.contribution, 9)) for reason in found] == [("order_pause", 1.2), ("rest", 0.0)]
     values |= {"orders_count_90d": 1.0, "orders_basket_mean_90d": 90.0}
-    found = one_row(values, {"days_since_last_order": 0.4, "orders_count_90d": 0.5, "orders_basket_mean_90d": 0.3})
-    assert [reason.group for reason in found] == ["order_trend", "order_pause", "order_value", "rest"]
+    found = one_row(values, {"days_since_last_order": 0.4, "orders_count_90d": 0.7, "orders_basket_mean_90d": 0.6})
+    assert [reason.group for reason in found] == ["order_trend", "order_value", "order_pause", "rest"]
+
+
+def test_what_does_not_speak_for_itself_needs_more_weight() -> None:
+    """Three different products in 90 days worry nobody, whatever the model makes of them."""
+    values = {"orders_products_count_90d": 3.0, "days_since_last_order": 94.0}
+    little = one_row(values, {"orders_products_count_90d": 0.4, "days_since_last_order": 0.4})
+    assert [reason.group for reason in little] == ["order_pause", "rest"]
+    assert little[-1].contribution == pytest.approx(0.4)
+    much = one_row(values, {"orders_products_count_90d": 0.6, "days_since_last_order": 0.4})
+    assert [reason.group for reason in much] == ["product_range", "order_pause", "rest"]
+    alone = one_row({"days_since_last_order": 5.0}, {"days_since_last_order": 0.3})
+    assert [reason.group for reason in alone] == ["rest"]
 
 
 def test_empty_windows_make_a_pause_of_their_own_where_no_other_feature_tells_of_it() -> None:

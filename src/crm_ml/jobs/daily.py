@@ -183,10 +183,9 @@ def _publish_lists(morning: Morning, *, force: bool, dry_run: bool, say: Callabl
     state = published_state(plan)
     crash_point("daily.inputs_compared")
     scores = _score_rows(morning)
-    findings = dict.fromkeys(
-        [*morning.said_of_policy, *morning.tables.findings, *morning.scored.findings, *damaged_set(plan, state)]
-    )
-    findings |= dict.fromkeys(crowded_tiers(scores["risk_tier"].tolist(), day.isoformat()))
+    crowded = crowded_tiers(scores["risk_tier"].tolist(), day.isoformat())
+    found = (*morning.said_of_policy, *morning.tables.findings, *morning.scored.findings)
+    findings = dict.fromkeys([*found, *damaged_set(plan, state), *crowded])
     if not (force or dry_run) and state.intact and state.inputs_hash == plan.inputs_hash:
         return _result(morning, plan.link, pq.read_table(plan.link / ACTIONS_FILE).to_pandas(), findings, done=True)
     say("deciding")

@@ -97,7 +97,7 @@ def percent(share: float, language: str) -> str:
     """
     if share < 0:
         return f"-{percent(-share, language)}"
-    value = share * 100
+    value = min(share * 100, 1e300)  # still a number
     if 99 < value < 100:
         value = min(round(value, 1), 99.9)
     elif value >= 10:

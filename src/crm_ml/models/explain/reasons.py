@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crm_ml.features import AnyFeature
 from crm_ml.models.explain import texts_de, texts_en
 from crm_ml.models.explain.contributions import Contributions
-from crm_ml.models.explain.groups import REST, Member, declared_features, members, sum_of
+from crm_ml.models.explain.groups import OWN, REST, Member, declared_features, members, sum_of
 from crm_ml.models.explain.tones import NOW, USUAL, supported
 from crm_ml.models.explain.wording import CONTEXT_FEATURES, Value, sentence
 
@@ -23,6 +23,8 @@ __all__ = ["CONTEXT_FEATURES", "Reason", "reasons_for"]
 TOP: Final = 4
 LEAST: Final = 0.2
 """Log-odds below which a cause is not worth a sentence (a probability of .50 would be .55)."""
+PLAIN_LEAST: Final = 0.5
+"""The same for a cause whose value does not speak for its direction by itself (own features are told as others)."""
 LEAST_SHARE: Final = 0.05
 """Share of all movement of a row, up and down, below which a cause does not stand out."""
 _EVEN: Final = 0.05
@@ -76,7 +78,8 @@ def reasons_for(
     """Return the reasons of each row: causes that raise the risk, then causes that lower it, then the rest.
 
     A cause's contribution is the sum of its features'. It is shown if it is at least `LEAST` and at least
-    `LEAST_SHARE` of all movement in the row. Of its features the one with the largest contribution in the cause's own
+    `LEAST_SHARE` of all movement in the row; at least `PLAIN_LEAST` where the value that would be told does not speak
+    for the direction by itself. Of its features the one with the largest contribution in the cause's own
     direction gives the sentence; one that contributes nearly as much goes before it if its value supports the direction
     (see `crm_ml.models.explain.tones`), so that a customer whose pause is twice as long as usual is not told by a
     number of days that says little.
@@ -113,16 +116,25 @@ def reasons_for(
     matrix = contributions.values.to_numpy(dtype=np.float64)
     groups = members(contributions, declared, frame)
     sums = np.stack([sum_of(matrix, columns) for columns in groups.values()], axis=1)
-    ranks = _ranked(sums, top)
-    told = np.full(ranks.shape, None, object)
+    shown, leads = _clear(sums), np.zeros(sums.shape, np.int64)
+    parts = []
     for number, (group, columns) in enumerate(groups.items()):
         names = [str(contributions.values.columns[column]) for column, _ in columns]
         for raises in (True, False):
-            rows, places = np.nonzero((ranks == number) & ((sums[:, [number]] > 0) == raises))
+            rows = np.flatnonzero(shown[:, number] & ((sums[:, number] > 0) == raises))
+            part = _Part(frame, rows, group, sums[rows, number], raises)
+            parts.append((number, names, part))
             if len(rows):
-                part = _Part(frame, rows, group, sums[rows, number], raises)
-                leading = _leading(_own(matrix, columns, part), part, names)
-                told[rows, places] = _told(part, names, leading, (declared, currency))
+                leads[rows, number], speaks = _leading(_own(matrix, columns, part), part, names)
+                # "3 products in 90 days" worries nobody: what does not speak for itself needs more weight to be told
+                shown[rows, number] = group.startswith(OWN) | speaks | (np.abs(part.sums) >= PLAIN_LEAST)
+    ranks = _ranked(sums, shown, top)
+    told = np.full(ranks.shape, None, object)
+    for number, names, whole in parts:
+        rows, places = np.nonzero((ranks == number) & ((sums[:, [number]] > 0) == whole.raises))
+        if len(rows):
+            part = _Part(frame, rows, whole.group, sums[rows, number], whole.raises)
+            told[rows, places] = _told(part, names, leads[rows, number], (declared, currency))
     # column by column, so that a row gives the same whatever rows it stands among
     rest = sum_of(matrix, [(column, None) for column in range(matrix.shape[1])])
     rest -= sum_of(sums, list(enumerate(_in_ranks(ranks, sums.shape).T)))
@@ -163,12 +175,17 @@ class _Part:
         return supported(feature_id, self.numbers(feature_id), usual, raises=self.raises)
 
 
-def _ranked(sums: FloatArray, top: int) -> IntArray:
-    """Return the columns of the shown groups per row, -1 where there is none: raising ones first, largest first."""
+def _clear(sums: FloatArray) -> BoolArray:
+    """Return which groups of each row are large enough to be told."""
     size = np.abs(sums)
     movement = sum_of(size, [(column, None) for column in range(size.shape[1])])
-    clear = (size >= LEAST) & (size >= LEAST_SHARE * movement[:, None])
-    key = np.where(clear, np.where(sums > 0, _FIRST, 0.0) + size, -1.0)
+    found: BoolArray = (size >= LEAST) & (size >= LEAST_SHARE * movement[:, None])
+    return found
+
+
+def _ranked(sums: FloatArray, shown: BoolArray, top: int) -> IntArray:
+    """Return the columns of the shown groups per row, -1 where there is none: raising ones first, largest first."""
+    key = np.where(shown, np.where(sums > 0, _FIRST, 0.0) + np.abs(sums), -1.0)
     order = np.argsort(-key, axis=1, kind="stable")[:, :top]
     return np.where(np.take_along_axis(key, order, axis=1) < 0, -1, order)
 
@@ -191,12 +208,15 @@ def _own(matrix: FloatArray, columns: Sequence[Member], part: _Part) -> FloatArr
     return np.stack(found, axis=1)
 
 
-def _leading(own: FloatArray, part: _Part, names: Sequence[str]) -> IntArray:
-    """Return which feature leads in each row, given the contributions in the direction of the group."""
+def _leading(own: FloatArray, part: _Part, names: Sequence[str]) -> tuple[IntArray, BoolArray]:
+    """Return which feature leads in each row, and whether its value speaks for the direction of the group.
+
+    `own` are the contributions in that direction.
+    """
     most = own.max(axis=1, keepdims=True)
     speaks = np.stack([part.supports(name) for name in names], axis=1)
     found: IntArray = np.argmax(own + np.where(speaks & (own >= _NEARLY * most), most, 0.0), axis=1)
-    return found
+    return found, np.take_along_axis(speaks, found[:, None], axis=1)[:, 0]
 
 
 def _told(
