@@ -28,6 +28,8 @@ POLICY_FILE = "policy.yaml"
 HORIZON_DAYS = 90
 LAST_DAY = DEFAULT_UNTIL - dt.timedelta(days=HORIZON_DAYS)
 """The last day whose label window ends with the data."""
+WEEK_BEFORE = LAST_DAY - dt.timedelta(days=7)
+"""The day of the model and of the first lists, so that those of the last day can say what changed."""
 _YAML = """\
 # a made-up manufacturer, written by `crm-ml demo`
 version: 1
@@ -121,7 +123,7 @@ def make_demo(
     seed: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> DemoResult:
-    """Make a synthetic manufacturer in `folder`, train on it, and write the lists of the last day that can be judged.
+    """Make a synthetic manufacturer in `folder`, train on it, and write the lists of two days, a week apart.
 
     The firm's data end 90 days after the scored day, so what then happened is known; no step before sees any of it.
 
@@ -134,7 +136,10 @@ def make_demo(
     say = progress or (lambda _line: None)
     say(f"making a manufacturer with {customers:,} customers")
     firm = make_workspace(root, customers=customers, seed=seed)
-    trained = train(root, as_of=LAST_DAY, progress=say)
+    trained = train(root, as_of=WEEK_BEFORE, progress=say)
+    say(f"the lists of {WEEK_BEFORE}")
+    run_daily(root, as_of=WEEK_BEFORE, progress=say)
+    say(f"the lists of {LAST_DAY}")
     daily = run_daily(root, as_of=LAST_DAY, progress=say)
     say("looking up what then happened")
     truth = firm.truth(LAST_DAY, HORIZON_DAYS)
