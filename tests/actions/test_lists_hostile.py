@@ -278,7 +278,7 @@ def test_every_draft_carries_the_way_out_in_the_customers_language(tmp_path) -> 
         assert draft["List-Unsubscribe"] == f"<mailto:am1@firma.example?subject={word}>"
         body = draft.get_content().replace("\r\n", "\n")
         assert ("antworten Sie bitte mit „Abmelden“" if german else "reply with “unsubscribe”") in body
-        assert "Manager AM1\nPlastform GmbH\n\n-- \n" in body
+        assert "Manager AM1\nPlastform GmbH\n\n" in body
         assert "{" not in body
     assert MAIL.body_de.count("{") == 4
 

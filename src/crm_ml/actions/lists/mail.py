@@ -133,7 +133,8 @@ def make_draft(
     message["Subject"] = subject
     stop = quote(say("opt_out_subject", language))
     message["List-Unsubscribe"] = f"<mailto:{sender}?subject={stop}>"
-    text = f"{body}\n\n-- \n{say('opt_out', language, address=sender)}\n"
+    # not below a signature mark: mail programs fold away what is there, and the opt-out must be seen
+    text = f"{body}\n\n{say('opt_out', language, address=sender)}\n"
     message.set_content(text, charset="utf-8", cte="quoted-printable")
     wanted = set(_PLACEHOLDER.findall(mail_subject + mail_body))
     return Draft(
