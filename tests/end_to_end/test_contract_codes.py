@@ -144,7 +144,15 @@ BAD_CALLS = {
     ),
     "features not as Parquet": (("features", "churn", "--as-of", "2025-03-03", "--out", "x.csv"), 2, r"\.parquet"),
     "no spine": (("features", "churn", "--spine", "/nowhere.parquet", "--out", "x.parquet"), 3, "no spine file"),
-    "not there yet": (("explain", "churn", "00001"), 1, "not in this version"),
+    "not there yet": (("backtest", "churn"), 1, "not in this version"),
+    "explain nobody": (("explain", "churn", "0x0001", "--as-of", "2025-03-03"), 1, "no customer"),
+    "explain who objects": (("explain", "churn", "00040", "--as-of", "2025-03-03"), 1, "object"),
+    "daily before all data": (("daily", "--as-of", "2001-01-01"), 3, "nothing is visible"),
+    "daily before the model": (("daily", "--as-of", "2025-03-02"), 4, "was trained as of 2025-03-03"),
+    "daily no day": (("daily", "--as-of", "today"), 2, "must be a date"),
+    "feedback of no file": (("feedback", "import", "/nowhere.xlsx"), 3, "nowhere.xlsx"),
+    "feedback of no list": (("feedback", "import", "data/customers.parquet"), 3, "customers.parquet"),
+    "feedback alone": (("feedback",), 2, ""),
 }
 
 

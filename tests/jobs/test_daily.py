@@ -260,6 +260,15 @@ def test_the_day_is_a_run_in_mlflow_once(done, firm_day):
     assert causes["mean_abs_contribution"].is_monotonic_decreasing
 
 
+def test_no_name_of_a_customer_reaches_mlflow(done, canary, firm_day):
+    ws, _ = done
+    name = canary.encode()
+    files = [path for path in (ws / "mlflow").rglob("*") if path.is_file()]
+    assert len(files) > 10
+    assert [path.name for path in files if name in path.read_bytes()] == []
+    assert name in (lists(ws, firm_day) / "AM1.csv").read_bytes()
+
+
 def test_a_store_that_does_not_answer_costs_no_list(firm):
     text = (firm / "crm.yaml").read_text()
     shutil.rmtree(firm / "mlflow" / "artifacts")
