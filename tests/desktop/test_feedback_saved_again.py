@@ -56,7 +56,10 @@ def filled(tmp_path_factory):
                     }
                     for name, inner in cells.items():
                         at = rf'(<c r="{letters[name]}{line}" s="\d+")/>'
-                        sheet, count = re.subn(at, lambda m, inner=inner: m[1] + inner, sheet)
+                        # a truth value comes into being only where somebody took the text format off the cell
+                        plain = name == "answer" and word is None
+                        cell = f'<c r="{letters[name]}{line}" s="0"' if plain else r"\1"
+                        sheet, count = re.subn(at, lambda m, c=cell, i=inner: m.expand(c) + i, sheet)
                         assert count == 1
                     expected[key] = (answer, "2026-04-07", NOTE)
                 text = sheet.encode()
