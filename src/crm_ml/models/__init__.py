@@ -9,7 +9,8 @@ from crm_ml.models.dataset import Dataset, is_mature, make_dataset, snapshots_fo
 from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.explain.contributions import Contributions
 from crm_ml.models.model import Label, Model
-from crm_ml.models.train import Training, train_churn
+from crm_ml.models.train import train_churn, train_every
+from crm_ml.models.training import Trained, Training
 
 __all__ = [
     "Calibration",
@@ -20,6 +21,7 @@ __all__ = [
     "Interval",
     "Label",
     "Model",
+    "Trained",
     "Training",
     "is_mature",
     "load_bundle",
@@ -27,6 +29,7 @@ __all__ = [
     "read_meta",
     "snapshots_for",
     "train_churn",
+    "train_every",
     "trial_load",
     "write_bundle",
 ]

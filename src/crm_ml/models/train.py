@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from crm_ml.errors import Finding, HeldBack
 from crm_ml.models.calibration import Calibration, calibrate
 from crm_ml.models.columns import FloatArray, learn_columns
 from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, rolling_folds
-from crm_ml.models.evaluation.intervals import Evaluation, Interval, evaluate
+from crm_ml.models.evaluation.intervals import Evaluation, evaluate
 from crm_ml.models.evaluation.metrics import brier, calibration_error
 from crm_ml.models.gates import (
     CHANCE,
@@ -34,7 +34,6 @@ from crm_ml.models.recipe import (
     Rows,
     available_rules,
     fit_all,
-    fit_scorer,
     fold_auc,
     fold_masks,
     roll,
@@ -42,86 +41,31 @@ from crm_ml.models.recipe import (
     usable_candidates,
 )
 from crm_ml.models.rules import ONE_COLUMN_RULES
+from crm_ml.models.training import Trained, Training
 from crm_ml.names import AS_OF, CUSTOMER_ID
-
-
-@dataclass(frozen=True)
-class Training:
-    """What came out of a training; the metrics are those of the evaluation snapshots, before the refit.
-
-    Attributes
-    ----------
-    verdict : {"champion", "refused"}
-        ``refused`` when no candidate beats the best one-column rule; the model is then the calibrated best rule.
-    model : Model
-        Refitted on all mature snapshots.
-    metrics : dict of Interval
-        ``auc``, ``average_precision``, ``brier``, ``ece``, ``lift_at_capacity`` of what is in `model`.
-    differences : dict of Interval
-        AUC of `compared` minus AUC of each rule, paired.
-    compared : str
-        The candidate those differences are about: the chosen one, or the first choice when refused; empty without one.
-    baselines : dict of float
-        AUC of each rule on the evaluation snapshots.
-    candidates : pandas.DataFrame
-        One row per candidate and rule: inner log loss and AUC (folds), evaluation AUC with interval, what became of it.
-    snapshots, evaluated_on : list of datetime.date
-        All mature snapshots (the refit), and the ones evaluated on; newest first.
-    evaluation : pandas.DataFrame
-        customer_id, as_of, y, margin, p of the evaluation rows, and ``margin_<name>`` of every candidate and rule.
-    findings : tuple of Finding
-        Warnings and notes, most severe first.
-    """
-
-    verdict: Literal["champion", "refused"]
-    model: Model
-    metrics: Mapping[str, Interval]
-    differences: Mapping[str, Interval]
-    compared: str
-    baselines: Mapping[str, float]
-    candidates: pd.DataFrame
-    train_rows: int
-    train_events: int
-    snapshots: list[dt.date]
-    evaluated_on: list[dt.date]
-    evaluation: pd.DataFrame
-    recipe: Recipe
-    findings: tuple[Finding, ...] = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def model_kind(self) -> str:
-        """``lightgbm``, ``logistic``, ``average`` or ``rule``."""
-        return self.model.kind
-
-    def summary(self) -> dict[str, Any]:
-        """Return JSON-ready values: what is printed, logged and kept in the bundle."""
-        return {
-            "verdict": self.verdict,
-            "model_kind": self.model_kind,
-            "metrics": {name: value.as_dict() for name, value in self.metrics.items()},
-            "baselines": dict(self.baselines),
-            "compared": self.compared,
-            "differences": {name: value.as_dict() for name, value in self.differences.items()},
-            "train_rows": self.train_rows,
-            "train_events": self.train_events,
-            "snapshots": [day.isoformat() for day in self.snapshots],
-            "evaluated_on": [day.isoformat() for day in self.evaluated_on],
-            "recipe": self.recipe.as_dict(),
-            "warnings": [finding.as_dict() for finding in self.findings if finding.severity == "warning"],
-        }
 
 
 @dataclass(frozen=True)
 class _Settings:
     train_as_of: dt.date
-    label_days: int
+    gap_days: int
+    horizon_days: int
+    every_days: int
     seed: int
     capacity: float
     threads: int
     max_rows: int
     replicates: int
     folds: int
+
+    @property
+    def label_days(self) -> int:
+        return self.gap_days + self.horizon_days
+
+    def parameters(self, recipe: Recipe) -> dict[str, Any]:
+        """Return what a run says about itself; threads never change a result."""
+        plain = {key: value for key, value in vars(self).items() if key != "threads"}
+        return {**plain, "train_as_of": self.train_as_of.isoformat(), **recipe.as_dict()}
 
 
 def train_churn(
@@ -181,29 +125,66 @@ def train_churn(
         One class only, too few churned or retained customers, no mature snapshot, too little history to evaluate, no
         rows, or no rule's columns.
     """
+    settings = _Settings(
+        train_as_of, gap_days, horizon_days, every_days, seed, capacity, threads, max_rows, replicates, folds
+    )
+    return _trained(dataset, settings, first_event, progress, every=False).training
+
+
+def train_every(
+    dataset: Dataset,
+    *,
+    train_as_of: dt.date,
+    gap_days: int,
+    horizon_days: int,
+    every_days: int = 30,
+    first_event: dt.date | None = None,
+    seed: int = 1,
+    capacity: float = 0.1,
+    threads: int = 2,
+    max_rows: int = 100_000,
+    replicates: int = 400,
+    folds: int = 4,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train as `train_churn` does, and refit every candidate and rule the way the chosen one is.
+
+    So a later day can be scored with all of them side by side: what each would have said had it been chosen. Parameters
+    and refusals are those of `train_churn`.
+
+    Examples
+    --------
+    >>> rng, days = np.random.default_rng(1), [dt.date(2025, 1, 1) + dt.timedelta(days=30 * k) for k in range(8)]
+    >>> frame = pd.DataFrame({"customer_id": [f"{i:02d}" for _ in days for i in range(30)],
+    ...                       "as_of": [day for day in days for _ in range(30)],
+    ...                       "days_since_last_order": rng.integers(0, 200, 240).astype(float)})
+    >>> y = rng.random(240) < frame["days_since_last_order"].to_numpy() / 200
+    >>> from crm_ml.models import make_dataset
+    >>> data = make_dataset(frame, y, gap_days=0, horizon_days=90)
+    >>> trained = train_every(data, train_as_of=dt.date(2026, 1, 1), gap_days=0, horizon_days=90, replicates=20)
+    >>> list(trained.models), trained.chosen, trained.models[trained.chosen].kind == trained.training.model_kind
+    (['days_since_last_order'], 'days_since_last_order', True)
+    """
+    settings = _Settings(
+        train_as_of, gap_days, horizon_days, every_days, seed, capacity, threads, max_rows, replicates, folds
+    )
+    return _trained(dataset, settings, first_event, progress, every=True)
+
+
+def _trained(
+    dataset: Dataset, settings: _Settings, first_event: dt.date | None, progress: Progress | None, *, every: bool
+) -> Trained:
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    settings = _Settings(train_as_of, gap_days + horizon_days, seed, capacity, threads, max_rows, replicates, folds)
-    say = progress or (lambda what, share: None)
     # BLAS sums in another order with other thread counts; LightGBM's own threads stay
     with threadpool_limits(limits=1, user_api="blas"):
-        outcome = _train(dataset, settings, Label(gap_days, horizon_days), first_event, say)
-    parameters = {
-        "train_as_of": train_as_of.isoformat(),
-        "gap_days": gap_days,
-        "horizon_days": horizon_days,
-        "every_days": every_days,
-        "seed": seed,
-        "capacity": capacity,
-        "max_rows": max_rows,
-        "replicates": replicates,
-        "folds": folds,
-        **outcome.recipe.as_dict(),
-    }
-    return Training(**{**vars(outcome), "parameters": parameters})
+        outcome = _train(dataset, settings, first_event, progress or (lambda what, share: None), every=every)
+    return replace(outcome, training=replace(outcome.training, parameters=settings.parameters(outcome.training.recipe)))
 
 
-def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.date | None, say: Progress) -> Training:
+def _train(
+    dataset: Dataset, settings: _Settings, first_event: dt.date | None, say: Progress, *, every: bool
+) -> Trained:
     data, findings = mature_rows(dataset, settings.train_as_of)
     split = plan_split(data.snapshots, label_days=settings.label_days)
     is_fit, is_evaluation = _on(data, split.fit), _on(data, split.evaluation)
@@ -262,9 +243,9 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
     table = _table(names, candidates, inner, fit_rows.y[inner.rows], measured)
     chosen, order, one_column = _verdict(table, candidates, rules, measured)
     say("refit", 0.85)
-    model, train_findings = _refit(
-        chosen, data, label, settings, recipe, _later(inner, fit_rows, margins, evaluation_rows, chosen)
-    )
+    wanted = names if every else (chosen,)
+    later = {name: _later(inner, fit_rows, margins, evaluation_rows, name) for name in wanted}
+    models, train_findings = _refit(data, settings, recipe, later)
     findings += train_findings
     compared = chosen if chosen in candidates else (order[0] if order else "")
     refused = chosen not in candidates
@@ -275,9 +256,9 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
     if refused:
         findings.append(refusal(compared, one_column, measured))
     say("done", 1.0)
-    return Training(
+    training = Training(
         verdict="refused" if refused else "champion",
-        model=model,
+        model=models[chosen],
         metrics=measures,
         differences={rule: measured.auc_difference(compared, rule) for rule in rules} if compared else {},
         compared=compared,
@@ -291,6 +272,7 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
         recipe=recipe,
         findings=tuple(sorted(findings, key=lambda f: ("error", "warning", "info").index(f.severity))),
     )
+    return Trained(training, models, chosen)
 
 
 def _on(data: Dataset, days: tuple[dt.date, ...]) -> BoolArray:
@@ -354,17 +336,27 @@ def _later(inner: OutOfTime, fit: Rows, margins: Mapping[str, FloatArray], evalu
 
 
 def _refit(
-    name: str, data: Dataset, label: Label, settings: _Settings, recipe: Recipe, later: _Later
-) -> tuple[Model, list[Finding]]:
+    data: Dataset, settings: _Settings, recipe: Recipe, later: Mapping[str, _Later]
+) -> tuple[dict[str, Model], list[Finding]]:
+    """Return the named ones fitted on all mature snapshots, each calibrated by its own predictions of later rows."""
     contract, findings = learn_columns(data.frame, data.features, data.frame[CUSTOMER_ID])
     rows = Rows(
         contract.encode(data.frame), data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)
     )
-    scorer = fit_scorer(
-        name, rows, contract, recipe, seed=settings.seed, threads=settings.threads, max_rows=settings.max_rows
+    scorers = fit_all(
+        tuple(later), rows, contract, recipe, seed=settings.seed, threads=settings.threads, max_rows=settings.max_rows
     )
-    calibration = calibrate(later.margin, later.y, later.days)
-    return Model(scorer, contract.only(scorer.needs), calibration, label, settings.train_as_of), findings
+    label = Label(settings.gap_days, settings.horizon_days)
+    return {
+        name: Model(
+            scorers[name],
+            contract.only(scorers[name].needs),
+            calibrate(seen.margin, seen.y, seen.days),
+            label,
+            settings.train_as_of,
+        )
+        for name, seen in later.items()
+    }, findings
 
 
 def _evaluation_frame(
