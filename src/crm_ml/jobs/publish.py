@@ -209,31 +209,36 @@ def _confined(plan: SetPlan) -> None:
 def _build(plan: SetPlan, files: Mapping[str, Writer]) -> Path:
     with temporary_folder(plan.sets) as folder:
         crash_point("publish.temporary_made")
-        entries = {}
-        for name, write in sorted(files.items()):
-            crash_point("publish.before_file")
-            rows = write(folder / name)
-            crash_point("publish.file_written")
-            sync_file(folder / name)
-            crash_point("publish.file_synced")
-            entries[name] = {"sha256": sha256_of(folder / name), "rows": rows, "bytes": (folder / name).stat().st_size}
-        manifest = {
-            "format": _FORMAT,
-            "kind": plan.kind,
-            "as_of": plan.as_of.isoformat(),
-            "inputs_hash": plan.inputs_hash,
-            "inputs": dict(plan.inputs),
-            "versions": dict(plan.versions),
-            "files": entries,
-        }
-        text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-        (folder / MANIFEST).write_text(text, encoding="utf-8")
-        crash_point("publish.manifest_written")
-        sync_file(folder / MANIFEST)
-        crash_point("publish.manifest_synced")
-        sync_folder(folder)
-        crash_point("publish.temporary_synced")
-        return _settle(plan, folder, text.encode())
+        return _settle(plan, folder, write_set(plan, files, folder))
+
+
+def write_set(plan: SetPlan, files: Mapping[str, Writer], folder: Path) -> bytes:
+    """Write the files of a set and its manifest into a folder, all brought to the disk; return the manifest's bytes."""
+    entries = {}
+    for name, write in sorted(files.items()):
+        crash_point("publish.before_file")
+        rows = write(folder / name)
+        crash_point("publish.file_written")
+        sync_file(folder / name)
+        crash_point("publish.file_synced")
+        entries[name] = {"sha256": sha256_of(folder / name), "rows": rows, "bytes": (folder / name).stat().st_size}
+    manifest = {
+        "format": _FORMAT,
+        "kind": plan.kind,
+        "as_of": plan.as_of.isoformat(),
+        "inputs_hash": plan.inputs_hash,
+        "inputs": dict(plan.inputs),
+        "versions": dict(plan.versions),
+        "files": entries,
+    }
+    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    crash_point("publish.manifest_written")
+    sync_file(folder / MANIFEST)
+    crash_point("publish.manifest_synced")
+    sync_folder(folder)
+    crash_point("publish.temporary_synced")
+    return text.encode()
 
 
 def _settle(plan: SetPlan, folder: Path, manifest: bytes) -> Path:

@@ -29,7 +29,7 @@ from crm_ml.jobs.model_card import model_card
 from crm_ml.jobs.score_table import SCHEMA_VERSION
 from crm_ml.jobs.settings import Workspace
 from crm_ml.jobs.training_record import Explained, explain, reliability_picture, training_record
-from crm_ml.models import Dataset, Training, make_dataset, snapshots_for, train_churn, write_bundle
+from crm_ml.models import Calendar, Dataset, Training, make_dataset, train_churn, write_bundle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -200,25 +200,38 @@ def train(
 
 def churn_dataset(workspace: Workspace, tables: Tables, day: dt.date) -> tuple[Dataset, dt.date]:
     """Return features and labels at all mature snapshots for training as of a day, and the day of the first order."""
-    churn, zone = workspace.settings.churn, tables.zone
-    cutoff = cutoff_us(day, zone)
-    orders = visible(tables, cutoff).frames[n.ORDER_LINES]
-    if orders.num_rows == 0:
-        raise nothing_visible(day)
-    first = _local_day(pc.min(orders["ordered_at"]).cast("int64").as_py(), zone)
-    days = snapshots_for(
-        day,
-        churn.gap_days,
-        churn.horizon_days,
-        churn.snapshots.every_days,
-        churn.snapshots.history_days,
-        churn.snapshots.min_history_days,
-        first,
+    churn = workspace.settings.churn
+    first = first_order_day(tables, day)
+    spine = make_spine(tables, churn_calendar(workspace).snapshots(day, first), active_days=churn.active_days)
+    labels = churn_labels(
+        tables,
+        spine,
+        gap_days=churn.gap_days,
+        horizon_days=churn.horizon_days,
+        known_until=cutoff_us(day, tables.zone),
     )
-    spine = make_spine(tables, days, active_days=churn.active_days)
-    labels = churn_labels(tables, spine, gap_days=churn.gap_days, horizon_days=churn.horizon_days, known_until=cutoff)
     frame = build_features(tables, spine)
     return make_dataset(frame, labels, gap_days=churn.gap_days, horizon_days=churn.horizon_days), first
+
+
+def churn_calendar(workspace: Workspace) -> Calendar:
+    """Return how the workspace lays out snapshots and labels."""
+    churn = workspace.settings.churn
+    return Calendar(gap_days=churn.gap_days, horizon_days=churn.horizon_days, **churn.snapshots.model_dump())
+
+
+def first_order_day(tables: Tables, day: dt.date) -> dt.date:
+    """Return the local day of the first order that is visible at the start of a day.
+
+    Raises
+    ------
+    DataError
+        If none is.
+    """
+    orders = visible(tables, cutoff_us(day, tables.zone)).frames[n.ORDER_LINES]
+    if orders.num_rows == 0:
+        raise nothing_visible(day)
+    return _local_day(pc.min(orders["ordered_at"]).cast("int64").as_py(), tables.zone)
 
 
 def _local_day(instant: int, zone: str) -> dt.date:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crm_ml.models.bundle import load_bundle, read_meta, trial_load, write_bundle
 from crm_ml.models.calibration import Calibration
 from crm_ml.models.columns import Column, ColumnContract
-from crm_ml.models.dataset import Dataset, is_mature, make_dataset, snapshots_for
+from crm_ml.models.dataset import Calendar, Dataset, is_mature, make_dataset, rolling_cutoffs, snapshots_for
 from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.explain.contributions import Contributions
 from crm_ml.models.model import Label, Model
@@ -13,6 +13,7 @@ from crm_ml.models.train import train_churn, train_every
 from crm_ml.models.training import Trained, Training
 
 __all__ = [
+    "Calendar",
     "Calibration",
     "Column",
     "ColumnContract",
@@ -27,6 +28,7 @@ __all__ = [
     "load_bundle",
     "make_dataset",
     "read_meta",
+    "rolling_cutoffs",
     "snapshots_for",
     "train_churn",
     "train_every",

@@ -239,6 +239,91 @@ def plan_split(snapshots: Sequence[dt.date], *, label_days: int) -> Split:
     )
 
 
+@dataclass(frozen=True)
+class Calendar:
+    """How snapshots and labels of a firm are laid out.
+
+    Attributes
+    ----------
+    gap_days, horizon_days : int
+        The label window [day + gap, day + gap + horizon).
+    every_days, history_days, min_history_days : int
+        Distance of snapshots, how far back they reach, and what must lie before the first.
+    """
+
+    gap_days: int
+    horizon_days: int
+    every_days: int
+    history_days: int
+    min_history_days: int
+
+    @property
+    def label_days(self) -> int:
+        """Days from a snapshot to the end of its label window."""
+        return self.gap_days + self.horizon_days
+
+    def snapshots(self, day: dt.date, first_event: dt.date) -> list[dt.date]:
+        """Return the mature snapshots for training as of a day, newest first; see `snapshots_for`."""
+        return snapshots_for(
+            day,
+            self.gap_days,
+            self.horizon_days,
+            self.every_days,
+            self.history_days,
+            self.min_history_days,
+            first_event,
+        )
+
+
+def rolling_cutoffs(as_of: dt.date, count: int, *, calendar: Calendar, first_event: dt.date) -> list[dt.date]:
+    """Return up to `count` days to backtest at, newest first: the newest is the newest that can be judged at `as_of`.
+
+    They lie a horizon apart, so that their label windows do not overlap; where the history is too short for that many,
+    the largest multiple of ``every_days`` is taken at which all of them leave something to train and evaluate on, and
+    at worst fewer days, ``every_days`` apart.
+
+    Raises
+    ------
+    HeldBack
+        If not even the newest can be trained; the message says from when on it could.
+
+    Examples
+    --------
+    >>> calendar = Calendar(0, 90, 30, 1825, 90)
+    >>> [str(d) for d in rolling_cutoffs(dt.date(2011, 6, 1), 4, calendar=calendar, first_event=dt.date(2009, 1, 1))]
+    ['2011-03-03', '2010-12-03', '2010-09-04', '2010-06-06']
+    >>> [str(d) for d in rolling_cutoffs(dt.date(2011, 6, 1), 4, calendar=calendar, first_event=dt.date(2009, 12, 1))]
+    ['2011-03-03', '2011-01-02', '2010-11-03', '2010-09-04']
+    """
+    newest = as_of - dt.timedelta(days=calendar.label_days)
+    try:
+        plan_split(calendar.snapshots(newest, first_event), label_days=calendar.label_days)
+    except HeldBack as held:
+        raise HeldBack(
+            f"No day can be backtested at {as_of}: the newest whose label window has ended by then is {newest}, and a "
+            f"training as of it is held back: {held.message}",
+            remedy=f"{held.remedy} Its label window must have ended too ({calendar.label_days} more days).",
+            code="no_cutoff",
+        ) from None
+    every = calendar.every_days
+    steps = [max(calendar.horizon_days, every), *range(calendar.horizon_days // every * every, 0, -every), every]
+    able: list[dt.date] = []
+    for step in dict.fromkeys(steps):
+        days = [newest - dt.timedelta(days=k * step) for k in range(count)]
+        able = [day for day in days if _trainable(day, calendar, first_event)]
+        if len(able) == count:
+            return able
+    return able
+
+
+def _trainable(day: dt.date, calendar: Calendar, first_event: dt.date) -> bool:
+    try:
+        plan_split(calendar.snapshots(day, first_event), label_days=calendar.label_days)
+    except HeldBack:
+        return False
+    return True
+
+
 def rolling_folds(
     fit_days: Sequence[dt.date], *, label_days: int, folds: int = 4, window_days: int = 730
 ) -> tuple[Fold, ...]:

@@ -163,7 +163,7 @@ def train_every(
     >>> data = make_dataset(frame, y, gap_days=0, horizon_days=90)
     >>> trained = train_every(data, train_as_of=dt.date(2026, 1, 1), gap_days=0, horizon_days=90, replicates=20)
     >>> list(trained.models), trained.chosen, trained.models[trained.chosen].kind == trained.training.model_kind
-    (['days_since_last_order'], 'days_since_last_order', True)
+    (['logistic', 'days_since_last_order'], 'days_since_last_order', True)
     """
     settings = _Settings(
         train_as_of, gap_days, horizon_days, every_days, seed, capacity, threads, max_rows, replicates, folds
