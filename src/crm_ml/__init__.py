@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from crm_ml.features import Feature, add_feature
+    from crm_ml.jobs.backtest import backtest
     from crm_ml.jobs.check import check
     from crm_ml.jobs.daily import run_daily
     from crm_ml.jobs.explain import explain
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Feature": "crm_ml.features",
     "add_feature": "crm_ml.features",
+    "backtest": "crm_ml.jobs.backtest",
     "build_features": "crm_ml.jobs.features",
     "check": "crm_ml.jobs.check",
     "explain": "crm_ml.jobs.explain",
@@ -42,6 +44,7 @@ __all__ = [
     "Feature",
     "__version__",
     "add_feature",
+    "backtest",
     "build_features",
     "check",
     "explain",

@@ -386,3 +386,6 @@ def feedback_import(
     if error:
         typer.echo(f"crm-ml: {error}", err=True)
     return error.exit_code if error else ExitCode.OK
+
+
+from crm_ml.cli import backtest_command  # noqa: E402, F401 - it registers itself

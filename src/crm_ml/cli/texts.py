@@ -74,6 +74,15 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "AUC am {day}, 90 Tage später nachgesehen: Modell {model}, Regel {rule}, Wahrheit {truth}",
         "AUC on {day}, looked up 90 days later: model {model}, rule {rule}, truth {truth}",
     ),
+    "backtest_name": ("Name", "name"),
+    "backtest_gap": ("AUC-Unterschied zum Champion", "AUC difference to champion"),
+    "backtest_chose": ("{cutoff}: {chosen}, AUC {auc}", "{cutoff}: {chosen}, AUC {auc}"),
+    "backtest_refused": (
+        "{cutoff}: kein Modell besser als die Regeln, {chosen}, AUC {auc}",
+        "{cutoff}: no model better than the rules, {chosen}, AUC {auc}",
+    ),
+    "backtest_dry": ("Probelauf: nichts veröffentlicht", "Dry run: nothing published"),
+    "backtest_page": ("Seite: {path}", "Page: {path}"),
     "next": ("Ansehen: {path}", "Have a look: {path}"),
 }
 

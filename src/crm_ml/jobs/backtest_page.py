@@ -1,0 +1,162 @@
+"""The page of a backtest: self-contained, without script, every text of others escaped."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from crm_ml.jobs.backtest_texts import TEXTS, digits, of, span, verdict
+from crm_ml.jobs.explain_page import picture_bytes
+from crm_ml.models.evaluation.backtest import CHAMPION, METRICS, POOLED
+from crm_ml.models.explain import amounts, shown
+from crm_ml.models.explain.pictures_backtest import label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+
+    from crm_ml.jobs.backtest_result import BacktestResult
+
+_TEMPLATE = "backtest_page.html.j2"
+_EACH = ("auc", "average_precision", "brier", "ece", "level")
+_PLACES = {"lift_at_capacity": 2}
+_GAIN_AT = 0.2
+
+
+def page_html(result: BacktestResult) -> str:
+    """Return the page as one HTML text with its pictures inside.
+
+    Parameters
+    ----------
+    result : BacktestResult
+        What to show.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(files("crm_ml.jobs").joinpath(_TEMPLATE).read_text(encoding="utf-8"))
+    return template.render(**_values(result))
+
+
+def _values(result: BacktestResult) -> dict[str, Any]:
+    said, judged = result.language, result.judged
+    plain = [key for key, texts in TEXTS.items() if "{" not in texts[0]]
+    return {
+        "language": said,
+        "text": {key: of(key, said) for key in plain},
+        "as_of": of("as_of", said, day=shown.date(result.as_of, said)),
+        "method": of("method", said, days=result.horizon_days),
+        "verdict": verdict(result),
+        "metrics": [label(metric, said) for metric in METRICS],
+        "each_metrics": [label(metric, said) for metric in _EACH],
+        "pooled": _rows(result, POOLED, METRICS),
+        "cutoffs": [(shown.date(day, said), _rows(result, str(day), _EACH)) for day in result.cutoffs],
+        "choices": _choices(result),
+        "to_champion": _gaps(result, CHAMPION),
+        "to_rule": _gaps(result, judged.best_rule) if judged.best_rule else [],
+        "rule": label(judged.best_rule, said) if judged.best_rule else "",
+        "pictures": _pictures(result),
+        "findings": [finding.message for finding in result.findings if finding.severity == "warning"],
+    }
+
+
+def _rows(result: BacktestResult, scope: str, metrics: tuple[str, ...]) -> list[dict[str, Any]]:
+    said = result.language
+    found = []
+    for row in result.table[result.table["cutoff"] == scope].to_dict("records"):
+        name = str(row["name"])
+        found.append(
+            {
+                "name": label(name, said),
+                "id": name,
+                "kind": row["kind"],
+                "cutoffs": row["cutoffs"],
+                "rows": amounts.grouped(float(row["rows"]), said),
+                "churned": amounts.grouped(float(row["churned"]), said),
+                "values": [
+                    span(
+                        result.judged.measure(name, metric, scope),
+                        said,
+                        places=_PLACES.get(metric, 3),
+                        sign=metric == "level",
+                    )
+                    for metric in metrics
+                ],
+            }
+        )
+    return found
+
+
+def _choices(result: BacktestResult) -> list[dict[str, str]]:
+    said = result.language
+    known = {choice.cutoff.isoformat(): choice for choice in result.choices}
+    rows = []
+    for day, facts in sorted(result.trainings.items()):
+        choice = known.get(day)
+        said_of_it = "held" if choice is None else "refused" if choice.verdict == "refused" else "passed"
+        rows.append(
+            {
+                "cutoff": day,
+                "chosen": "–" if choice is None else label(choice.chosen, said),
+                "verdict": of(said_of_it, said),
+                "rows": "–" if choice is None else amounts.grouped(float(facts["train_rows"]), said),
+            }
+        )
+    return rows
+
+
+def _gaps(result: BacktestResult, against: str) -> list[tuple[str, str]]:
+    others = [name for name in result.names if name != against]
+    return [
+        (label(name, result.language), span(result.judged.difference(name, against), result.language, sign=True))
+        for name in others
+        if _is_there(result, name, against)
+    ]
+
+
+def _is_there(result: BacktestResult, name: str, against: str) -> bool:
+    d = result.differences
+    return bool(((d["cutoff"] == POOLED) & (d["name"] == name) & (d["other"] == against)).any())
+
+
+def _pictures(result: BacktestResult) -> dict[str, dict[str, str]]:
+    said = result.language
+    number = partial(digits, language=said)
+    table, rule = result.reliability, result.judged.best_rule
+    pairs = zip(table["mean_prediction"], table["rate"], strict=True)
+    at = {day: result.judged.measure(CHAMPION, "auc", day).value for day in result.cutoffs}
+    gains = {
+        name: curve["gain"][min(range(len(curve["share"])), key=lambda k: abs(curve["share"][k] - _GAIN_AT))]
+        for name, curve in result.gain.items()
+    }
+    drawn: Mapping[str, tuple[Axes, str]] = {
+        "champion": (result.plot(), _alt_gaps(result, CHAMPION)),
+        **({"rule": (result.plot(against=rule), _alt_gaps(result, rule))} if rule else {}),
+        "cutoffs": (
+            result.plot_cutoffs(),
+            of("alt_cutoffs", said, list=", ".join(f"{day} {number(value)}" for day, value in at.items())),
+        ),
+        "reliability": (
+            result.plot_reliability(),
+            of("alt_reliability", said, list=", ".join(f"{number(a)} / {number(b)}" for a, b in pairs)),
+        ),
+        "gain": (
+            result.plot_gain(),
+            of("alt_gain", said, list=", ".join(f"{label(k, said)} {shown.share(v, said)}" for k, v in gains.items())),
+        ),
+    }
+    return {name: {"source": _source(axes), "alt": alt} for name, (axes, alt) in drawn.items()}
+
+
+def _alt_gaps(result: BacktestResult, against: str) -> str:
+    said = result.language
+    listed = ", ".join(f"{name} {gap}" for name, gap in _gaps(result, against))
+    return of("alt_differences", said, name=label(against, said), list=listed)
+
+
+def _source(axes: Axes) -> str:
+    figure: Any = axes.get_figure()
+    return "data:image/png;base64," + base64.b64encode(picture_bytes(figure)).decode()

@@ -1,0 +1,248 @@
+"""What a backtest came to, as Python, as JSON and as pictures."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from crm_ml.errors import Finding
+from crm_ml.jobs.backtest_work import Outcome, choice_of
+from crm_ml.models.evaluation.backtest import CHAMPION, METRICS, POOLED, Backtest, Choice
+from crm_ml.models.evaluation.intervals import Interval
+from crm_ml.models.evaluation.metrics import gain_table, reliability_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SUMMARY, PREDICTIONS, PAGE = "summary.json", "predictions.parquet", "page.html"
+
+
+@dataclass(frozen=True)
+class BacktestResult:
+    """What a backtest came to; the same whether it was computed now or found published.
+
+    Attributes
+    ----------
+    model : str
+        ``churn``.
+    as_of : datetime.date
+        The day at which it looks back.
+    horizon_days : int
+        Length of the label window.
+    language : {"de", "en"}
+        Of the page and the pictures.
+    choices : tuple of Choice
+        What the training as of each cutoff would have served; oldest first.
+    judged : Backtest
+        Table, differences, and the best candidate and rule.
+    predictions : pyarrow.Table
+        ``cutoff``, ``customer_id``, ``name``, ``margin``, ``p``, ``y``, ``value_at_stake``.
+    trainings : mapping
+        Cutoff (ISO) to what is known of its training: rows, events, days evaluated on, or why it was held back.
+    findings : tuple of Finding
+    published : Path or None
+        The folder; None after a dry run.
+    already_published : bool
+    run_id : str
+        In MLflow; empty after a dry run or where the store did not answer.
+    """
+
+    model: str
+    as_of: dt.date
+    horizon_days: int
+    language: str
+    choices: tuple[Choice, ...]
+    judged: Backtest
+    predictions: pa.Table
+    trainings: Mapping[str, Mapping[str, Any]]
+    findings: tuple[Finding, ...] = ()
+    published: Path | None = None
+    already_published: bool = False
+    run_id: str = ""
+
+    @property
+    def cutoffs(self) -> tuple[dt.date, ...]:
+        """The days that were trained and judged at; oldest first."""
+        return tuple(choice.cutoff for choice in self.choices)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``champion``, the candidates, the rules."""
+        return self.judged.names
+
+    @property
+    def rows(self) -> int:
+        """Customers judged, over all cutoffs."""
+        return int(self.table.loc[(self.table["cutoff"] == POOLED) & (self.table["name"] == CHAMPION), "rows"].iloc[0])
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per scope (``pooled``, then each cutoff) and name, each metric with its 95 % interval."""
+        return self.judged.table
+
+    @property
+    def differences(self) -> pd.DataFrame:
+        """One row per scope, pair of names and metric: first minus second, paired."""
+        return self.judged.differences
+
+    @property
+    def metrics(self) -> dict[str, Interval]:
+        """Pooled metrics of what would have served."""
+        return {metric: self.judged.measure(CHAMPION, metric) for metric in METRICS}
+
+    @cached_property
+    def champion(self) -> pd.DataFrame:
+        """What would have served, customer by customer: cutoff, customer_id, name, margin, p, y, value_at_stake."""
+        frame: pd.DataFrame = self.predictions.to_pandas()
+        chosen = {choice.cutoff: choice.chosen for choice in self.choices}
+        served: pd.DataFrame = frame[frame["name"] == frame["cutoff"].map(chosen)].reset_index(drop=True)
+        return served
+
+    def plot(self, ax: Axes | None = None, *, against: str = CHAMPION, metric: str = "auc") -> Axes:
+        """Draw the pooled paired differences of all others to one, with their intervals, and return the axes."""
+        from crm_ml.models.explain.pictures_backtest import draw_differences
+
+        return draw_differences(
+            self.differences, self.names, against=against, metric=metric, ax=ax, language=self.language
+        )
+
+    def plot_cutoffs(self, ax: Axes | None = None, *, metric: str = "auc") -> Axes:
+        """Draw one metric of each name at each cutoff and return the axes."""
+        from crm_ml.models.explain.pictures_backtest import draw_cutoffs
+
+        return draw_cutoffs(self.table, self.names, metric=metric, ax=ax, language=self.language)
+
+    def plot_reliability(self, ax: Axes | None = None) -> Axes:
+        """Draw how far the probabilities that would have served kept their word and return the axes."""
+        from crm_ml.models.explain.pictures_backtest import draw_reliability
+
+        return draw_reliability(self.reliability, ax=ax, language=self.language)
+
+    def plot_gain(self, ax: Axes | None = None) -> Axes:
+        """Draw which share of churners stands in the riskiest share of customers and return the axes."""
+        from crm_ml.models.explain.pictures_backtest import draw_gain
+
+        return draw_gain(self.gain, ax=ax, language=self.language)
+
+    @cached_property
+    def reliability(self) -> dict[str, list[float]]:
+        """Reliability curve of what would have served, over all cutoffs."""
+        return reliability_table(self.champion["y"].to_numpy(bool), self.champion["p"].to_numpy(np.float64))
+
+    @cached_property
+    def gain(self) -> dict[str, dict[str, list[float]]]:
+        """Gain curves of the champion, the best candidate and the best rule, over all cutoffs by place in their day."""
+        frame: pd.DataFrame = self.predictions.to_pandas()
+        shown = {CHAMPION: self.champion}
+        for name in (self.judged.best_candidate, self.judged.best_rule):
+            if name:
+                shown[name] = frame[frame["name"] == name]
+        # margins of different trainings are not on one scale: what counts is the place in the list of the day
+        place = {name: part.groupby("cutoff")["margin"].rank(pct=True) for name, part in shown.items()}
+        return {
+            name: gain_table(part["y"].to_numpy(bool), place[name].to_numpy(np.float64)) for name, part in shown.items()
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-ready values."""
+        where = {
+            "published": None if self.published is None else str(self.published),
+            "already_published": self.already_published,
+            "run_id": self.run_id,
+        }
+        return {**summary_of(self), **where}
+
+
+def summary_of(result: BacktestResult) -> dict[str, Any]:
+    """Return what ``summary.json`` holds: all but where it stands."""
+    return {
+        "model": result.model,
+        "as_of": result.as_of.isoformat(),
+        "horizon_days": result.horizon_days,
+        "language": result.language,
+        "cutoffs": [day.isoformat() for day in result.cutoffs],
+        "rows": result.rows,
+        "names": list(result.names),
+        "champion": {
+            "metrics": {name: _plain(value.as_dict()) for name, value in result.metrics.items()},
+            "choices": [choice.as_dict() for choice in result.choices],
+        },
+        "best_candidate": result.judged.best_candidate,
+        "best_rule": result.judged.best_rule,
+        "table": _records(result.table),
+        "differences": _records(result.differences),
+        "trainings": {day: dict(facts) for day, facts in result.trainings.items()},
+        "findings": [finding.as_dict() for finding in result.findings],
+    }
+
+
+def result_of(summary: Mapping[str, Any], predictions: pa.Table) -> BacktestResult:
+    """Return the result from ``summary.json`` and the predictions."""
+    judged = Backtest(
+        names=tuple(summary["names"]),
+        table=_frame(summary["table"], ("cutoff", "name", "kind"), ("cutoffs", "rows", "churned")),
+        differences=_frame(summary["differences"], ("cutoff", "name", "other", "metric"), ()),
+        best_candidate=summary["best_candidate"],
+        best_rule=summary["best_rule"],
+    )
+    return BacktestResult(
+        model=summary["model"],
+        as_of=dt.date.fromisoformat(summary["as_of"]),
+        horizon_days=summary["horizon_days"],
+        language=summary["language"],
+        choices=tuple(choice_of(values) for values in summary["champion"]["choices"]),
+        judged=judged,
+        predictions=predictions,
+        trainings=summary["trainings"],
+        findings=tuple(Finding(**finding) for finding in summary["findings"]),
+    )
+
+
+def summary_bytes(result: BacktestResult) -> bytes:
+    """Return ``summary.json``: the same for the same result."""
+    text = json.dumps(summary_of(result), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False, default=str)
+    return (text + "\n").encode()
+
+
+def told_findings(outcomes: Sequence[Outcome]) -> list[Finding]:
+    """Return what the trainings said, each thing once: as the newest that says it puts it, and at how many it was."""
+    said: dict[str, list[tuple[dt.date, Finding]]] = {}
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.cutoff, reverse=True):
+        for finding in outcome.findings:
+            if finding.severity == "warning":
+                said.setdefault(finding.code, []).append((outcome.cutoff, finding))
+    found = []
+    for several in said.values():
+        day, newest = several[0]
+        times = f" (said at {len(several)} of {len(outcomes)} cutoffs)" if len(outcomes) > 1 else ""
+        values = newest.as_dict() | {"message": f"training as of {day}: {newest.message}{times}"}
+        found.append(Finding(**values))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [_plain({str(key): value for key, value in row.items()}) for row in frame.to_dict("records")]
+
+
+def _frame(records: Sequence[Mapping[str, Any]], texts: Sequence[str], counts: Sequence[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(records)
+    floats = [name for name in frame.columns if name not in (*texts, *counts)]
+    return frame.astype(dict.fromkeys(floats, "float64") | dict.fromkeys(counts, "int64"))

@@ -1,0 +1,223 @@
+"""What a backtest says in words, in German and English: the page, and the verdict in a few sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from crm_ml.models.evaluation.backtest import CHAMPION, POOLED
+from crm_ml.models.explain import amounts, shown
+from crm_ml.models.explain.pictures_backtest import label
+
+if TYPE_CHECKING:
+    from crm_ml.jobs.backtest_result import BacktestResult
+    from crm_ml.models.evaluation.intervals import Interval
+
+LOGISTIC: Final = "logistic"
+
+TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    "title": ("Rückvergleich der Abwanderungsmodelle", "Backtest of the churn models"),
+    "as_of": ("Stand {day}", "as of {day}"),
+    "short": ("Kurz gesagt", "In short"),
+    "pooled": ("Alle Stichtage zusammen", "All cutoffs together"),
+    "each": ("Stichtag für Stichtag", "Cutoff by cutoff"),
+    "to_champion": ("Unterschiede zum Champion", "Differences to the champion"),
+    "to_rule": ("Unterschiede zur besten Regel", "Differences to the best rule"),
+    "reliability": ("Halten die Wahrscheinlichkeiten Wort?", "Do the probabilities keep their word?"),
+    "gain": ("Wie viele Abwanderer stehen oben auf der Liste?", "How many churners stand at the top of the list?"),
+    "choices": ("Was an jedem Stichtag gedient hätte", "What would have served at each cutoff"),
+    "findings": ("Zu beachten", "Worth knowing"),
+    "name": ("Name", "name"),
+    "cutoff": ("Stichtag", "cutoff"),
+    "customers": ("Kunden", "customers"),
+    "churned": ("abgewandert", "churned"),
+    "cutoffs": ("Stichtage", "cutoffs"),
+    "chosen": ("gewählt", "chosen"),
+    "verdict": ("Urteil", "verdict"),
+    "trained_on": ("trainiert auf Zeilen", "rows trained on"),
+    "difference": ("AUC-Unterschied", "AUC difference"),
+    "versus": ("gegen", "against"),
+    "held": ("zurückgehalten", "held back"),
+    "passed": ("besser als die Regeln", "better than the rules"),
+    "refused": ("nicht besser als die Regeln: die Regel dient", "not better than the rules: the rule serves"),
+    "interval_note": (
+        "In Klammern und als Balken: 95-%-Intervalle. Gezogen werden Kunden, an allen Stichtagen zugleich; deshalb "
+        "sind Unterschiede gepaart. Grau heißt: nicht von Null zu unterscheiden.",
+        "In brackets and as bars: 95 % intervals. Customers are drawn, at all cutoffs at once, so differences are "
+        "paired. Grey means: not to be told from zero.",
+    ),
+    "method": (
+        "Jeder Stichtag ist ein volles Training mit dem, was an dem Tag bekannt war: Auswahl, Einstellung und "
+        "Kalibrierung inbegriffen. „Champion“ ist, was dieses Training hätte dienen lassen. Beurteilt wurde an den "
+        "{days} Tagen danach. AUC, Genauigkeit und Lift gelten innerhalb eines Stichtags und werden über die Stichtage "
+        "gemittelt, gewichtet mit ihren Kunden.",
+        "Each cutoff is a whole training with what was known on that day, with selection, tuning and calibration. "
+        "“Champion” is what that training would have let serve. It was judged by the {days} days after. AUC, precision "
+        "and lift are those within a cutoff, averaged over the cutoffs by their customers.",
+    ),
+    "looks": (
+        "Verglichen werden mehrere Kandidaten an denselben Kunden: Wer nur knapp vorn liegt, kann es durch Zufall tun.",
+        "Several candidates are compared on the same customers: who leads by little may do so by chance.",
+    ),
+    "what": (
+        "An {count} Stichtagen von {first} bis {last} wurde trainiert und {rows} Mal ein Kunde nach {days} Tagen "
+        "beurteilt; {rate} wanderten ab.",
+        "At {count} cutoffs from {first} to {last} models were trained, and {rows} times a customer was judged {days} "
+        "days later; {rate} churned.",
+    ),
+    "what_one": (
+        "Zum {first} wurde trainiert, und {rows} Kunden wurden nach {days} Tagen beurteilt; {rate} wanderten ab.",
+        "Models were trained as of {first}, and {rows} customers were judged {days} days later; {rate} churned.",
+    ),
+    "above_rule": (
+        "Der Champion erkennt Abwanderer besser als die beste Regel ({rule}): AUC {own} gegen {other}, Unterschied "
+        "{gap}.",
+        "The champion tells churners from stayers better than the best rule ({rule}): AUC {own} against {other}, "
+        "difference {gap}.",
+    ),
+    "below_rule": (
+        "Der Champion erkennt Abwanderer schlechter als die beste Regel ({rule}): AUC {own} gegen {other}, Unterschied "
+        "{gap}.",
+        "The champion tells churners from stayers worse than the best rule ({rule}): AUC {own} against {other}, "
+        "difference {gap}.",
+    ),
+    "like_rule": (
+        "Ob der Champion Abwanderer besser erkennt als die beste Regel ({rule}), ist nicht zu entscheiden: AUC {own} "
+        "gegen {other}, Unterschied {gap}.",
+        "Whether the champion tells churners from stayers better than the best rule ({rule}) cannot be decided: AUC "
+        "{own} against {other}, difference {gap}.",
+    ),
+    "best": (
+        "Unter den Kandidaten liegt „{best}“ vorn; zu „{other}“ beträgt der Unterschied {gap} und ist {sure}.",
+        "Of the candidates “{best}” leads; its difference to “{other}” is {gap}, which is {sure}.",
+    ),
+    "sure": ("sicher", "beyond chance"),
+    "unsure": ("nicht von Zufall zu unterscheiden", "not to be told from chance"),
+    "no_candidate": (
+        "Kein Kandidat konnte trainiert werden; es gab nur Regeln.",
+        "No candidate could be trained; there were rules only.",
+    ),
+    "level": (
+        "Vorhergesagt wurden im Mittel {p}, abgewandert sind {rate}; am weitesten daneben lag der {day} mit {gap} "
+        "Prozentpunkten.",
+        "On average {p} was predicted and {rate} churned; furthest off was {day} with {gap} percentage points.",
+    ),
+    "chose": ("Gewählt wurde: {list}.", "What was chosen: {list}."),
+    "times": ("{name} {count} Mal", "{name} {count} times"),
+    "once": ("{name} einmal", "{name} once"),
+    "alt_differences": (
+        "Unterschiede der AUC zu {name}, mit 95-%-Intervall: {list}.",
+        "Differences of the AUC to {name}, with 95 % interval: {list}.",
+    ),
+    "alt_cutoffs": (
+        "AUC je Stichtag; Champion: {list}.",
+        "AUC at each cutoff; champion: {list}.",
+    ),
+    "alt_reliability": (
+        "Vorhergesagte und beobachtete Abwanderung in zehn gleich großen Gruppen: {list}.",
+        "Predicted and observed churn in ten groups of equal size: {list}.",
+    ),
+    "alt_gain": (
+        "Anteil der Abwanderer im riskantesten Fünftel: {list}.",
+        "Share of the churners in the riskiest fifth: {list}.",
+    ),
+    "printed": (
+        "Kandidat minus RFM-Regression",
+        "candidate minus RFM regression",
+    ),
+}
+
+
+def of(key: str, language: str, **values: object) -> str:
+    """Return a text in a language with its values filled in.
+
+    Examples
+    --------
+    >>> of("short", "de"), of("once", "en", name="average")
+    ('Kurz gesagt', 'average once')
+    """
+    german, english = TEXTS[key]
+    return (german if language == "de" else english).format(**values)
+
+
+def digits(value: float, language: str, *, places: int = 3, sign: bool = False) -> str:
+    """Return a number with a fixed number of decimals; a dash where there is none.
+
+    Examples
+    --------
+    >>> digits(0.7512, "de"), digits(0.02, "en", sign=True), digits(float("nan"), "en")
+    ('0,751', '+0.020', '–')
+    """
+    if value != value:
+        return "–"
+    text = amounts.grouped(abs(value), language, places)
+    return ("−" if value < 0 else "+" if sign else "") + text
+
+
+def span(value: Interval, language: str, *, places: int = 3, sign: bool = False) -> str:
+    """Return a value with its interval in brackets.
+
+    Examples
+    --------
+    >>> from crm_ml.models import Interval
+    >>> span(Interval(0.02, -0.01, 0.05), "de", sign=True)
+    '+0,020 (−0,010 bis +0,050)'
+    """
+    one, low, high = (digits(v, language, places=places, sign=sign) for v in (value.value, value.low, value.high))
+    return f"{one} ({low} {'bis' if language == 'de' else 'to'} {high})"
+
+
+def verdict(result: BacktestResult) -> list[str]:
+    """Return the verdict in a few sentences."""
+    said, judged = result.language, result.judged
+    rows = result.table
+    whole = rows[(rows["cutoff"] == POOLED) & (rows["name"] == CHAMPION)].iloc[0]
+    rate, days = whole["churned"] / whole["rows"], [shown.date(day, said) for day in result.cutoffs]
+    sentences = [
+        of(
+            "what" if len(days) > 1 else "what_one",
+            said,
+            count=len(days),
+            first=days[0],
+            last=days[-1],
+            rows=amounts.grouped(float(whole["rows"]), said),
+            days=result.horizon_days,
+            rate=shown.share(rate, said),
+        )
+    ]
+    if judged.best_rule:
+        gap = judged.difference(CHAMPION, judged.best_rule)
+        key = "above_rule" if gap.low > 0 else "below_rule" if gap.high < 0 else "like_rule"
+        own, other = (digits(judged.measure(name).value, said) for name in (CHAMPION, judged.best_rule))
+        rule = label(judged.best_rule, said).partition(": ")[2] or judged.best_rule
+        sentences.append(of(key, said, rule=rule, own=own, other=other, gap=span(gap, said, sign=True)))
+    sentences.append(_best(result))
+    sentences.append(_level(result, float(whole["level"]) + rate, rate))
+    counts = Counter(choice.chosen for choice in result.choices)
+    told = [
+        of("times" if many > 1 else "once", said, name=label(name, said), count=many)
+        for name, many in counts.most_common()
+    ]
+    return [*sentences, of("chose", said, list=", ".join(told))]
+
+
+def _best(result: BacktestResult) -> str:
+    said, judged = result.language, result.judged
+    best = judged.best_candidate
+    if not best:
+        return of("no_candidate", said)
+    other = LOGISTIC if LOGISTIC in judged.names and best != LOGISTIC else CHAMPION
+    gap = judged.difference(best, other)
+    sure = of("sure" if gap.low > 0 or gap.high < 0 else "unsure", said)
+    return of("best", said, best=label(best, said), other=label(other, said), gap=span(gap, said, sign=True), sure=sure)
+
+
+def _level(result: BacktestResult, p: float, rate: float) -> str:
+    said = result.language
+    levels = {day: result.judged.measure(CHAMPION, "level", day).value for day in result.cutoffs}
+    day = max(levels, key=lambda one: abs(levels[one]))
+    points = digits(100 * levels[day], said, places=1, sign=True)
+    return of(
+        "level", said, p=shown.share(p, said), rate=shown.share(rate, said), day=shown.date(day, said), gap=points
+    )
