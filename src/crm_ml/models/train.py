@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from crm_ml.models.calibration import Calibration, calibrate
 from crm_ml.models.columns import FloatArray, learn_columns
 from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, rolling_folds
 from crm_ml.models.evaluation.intervals import Evaluation, Interval, evaluate
+from crm_ml.models.evaluation.leakage import LeakReport, find_leaks
 from crm_ml.models.evaluation.metrics import brier, calibration_error
 from crm_ml.models.gates import (
     CHANCE,
@@ -24,7 +25,6 @@ from crm_ml.models.gates import (
     require_classes,
     short_history,
     stepped_down,
-    suspicious_features,
 )
 from crm_ml.models.model import Label, Model
 from crm_ml.models.recipe import (
@@ -71,6 +71,8 @@ class Training:
         customer_id, as_of, y, margin, p of the evaluation rows, and ``margin_<name>`` of every candidate and rule.
     findings : tuple of Finding
         Warnings and notes, most severe first.
+    leaks : LeakReport
+        What the leak guard looked at and held back.
     """
 
     verdict: Literal["champion", "refused"]
@@ -88,6 +90,7 @@ class Training:
     recipe: Recipe
     findings: tuple[Finding, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    leaks: LeakReport = field(default_factory=LeakReport)
 
     @property
     def model_kind(self) -> str:
@@ -108,6 +111,7 @@ class Training:
             "snapshots": [day.isoformat() for day in self.snapshots],
             "evaluated_on": [day.isoformat() for day in self.evaluated_on],
             "recipe": self.recipe.as_dict(),
+            "held_back_features": list(self.leaks.held_back),
             "warnings": [finding.as_dict() for finding in self.findings if finding.severity == "warning"],
         }
 
@@ -122,6 +126,7 @@ class _Settings:
     max_rows: int
     replicates: int
     folds: int
+    leak_allow: tuple[str, ...] = ()
 
 
 def train_churn(
@@ -138,6 +143,7 @@ def train_churn(
     max_rows: int = 100_000,
     replicates: int = 400,
     folds: int = 4,
+    leak_allow: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Training:
     """Train, evaluate and judge a churn model; pure: same inputs give the same result at any thread count.
@@ -172,6 +178,8 @@ def train_churn(
         At most so many rolling folds.
     max_rows : int
         Boosting is fitted on at most about so many rows; older snapshots are thinned first.
+    leak_allow : sequence of str
+        Columns that the leak guard (`find_leaks`) must not hold back.
     progress : callable, optional
         Called with (what, share done).
 
@@ -183,7 +191,9 @@ def train_churn(
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    settings = _Settings(train_as_of, gap_days + horizon_days, seed, capacity, threads, max_rows, replicates, folds)
+    settings = _Settings(
+        train_as_of, gap_days + horizon_days, seed, capacity, threads, max_rows, replicates, folds, tuple(leak_allow)
+    )
     say = progress or (lambda what, share: None)
     # BLAS sums in another order with other thread counts; LightGBM's own threads stay
     with threadpool_limits(limits=1, user_api="blas"):
@@ -198,6 +208,7 @@ def train_churn(
         "max_rows": max_rows,
         "replicates": replicates,
         "folds": folds,
+        "leak_allow": ", ".join(leak_allow) or "none",
         **outcome.recipe.as_dict(),
     }
     return Training(**{**vars(outcome), "parameters": parameters})
@@ -211,6 +222,9 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
     require_classes(data, is_evaluation, "the evaluation snapshots", at_least=1)
 
     say("columns", 0.0)
+    leaks = find_leaks(data.take(is_fit), allow=settings.leak_allow)
+    data = leaks.without_leaks(data)
+    findings += leaks.findings
     fit_frame = data.frame[is_fit]
     contract, _ = learn_columns(fit_frame, data.features, fit_frame[CUSTOMER_ID])
     rules = available_rules(contract)
@@ -224,7 +238,7 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
     rows = Rows(encoded, data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object))
     fit_rows, evaluation_rows = rows.take(is_fit), rows.take(is_evaluation)
     candidates = usable_candidates(fit_rows.y, fit_rows.customers, contract)
-    findings += stepped_down(fit_rows, candidates) + suspicious_features(fit_rows, contract)
+    findings += stepped_down(fit_rows, candidates)
 
     masks, out_of_time = fold_masks(
         fit_rows, rolling_folds(split.fit, label_days=settings.label_days, folds=settings.folds)
@@ -290,6 +304,7 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
         evaluation=_evaluation_frame(data.frame[is_evaluation], evaluation_rows.y, margins, probabilities, chosen),
         recipe=recipe,
         findings=tuple(sorted(findings, key=lambda f: ("error", "warning", "info").index(f.severity))),
+        leaks=leaks,
     )
 
 
