@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from crm_ml.errors import Failure, UsageError, did_you_mean
 from crm_ml.jobs.yamlfile import read_yaml
-from crm_ml.strict import Strict, parse_strictly
+from crm_ml.strict import Strict, listed, parse_strictly
 from crm_ml.strict import canonical_json as canonical_json
 from crm_ml.tables.mapping import TableMapping, check_mappings
 
@@ -38,6 +38,9 @@ class ChurnSettings(Strict):
     gap_days: int = Field(default=0, ge=0, le=366, description="days between the cutoff and the label window")
     horizon_days: int = Field(default=90, ge=1, le=1830, description="length of the label window")
     snapshots: SnapshotSettings = Field(default_factory=lambda: SnapshotSettings())
+    leak_allow: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
+        default=(), description="columns that the leak guard must not hold back: they were known before the outcome"
+    )
 
 
 class LeadSettings(Strict):

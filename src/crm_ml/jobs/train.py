@@ -249,6 +249,7 @@ def _fit(workspace: Workspace, dataset: Dataset, day: dt.date, first: dt.date, s
         horizon_days=churn.horizon_days,
         every_days=churn.snapshots.every_days,
         first_event=first,
+        leak_allow=churn.leak_allow,
         progress=lambda what, share: say(f"training {share:4.0%}: {what}"),
     )
 

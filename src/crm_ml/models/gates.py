@@ -7,18 +7,14 @@ import datetime as dt
 import numpy as np
 
 from crm_ml.errors import Finding, HeldBack
-from crm_ml.models.columns import ColumnContract
 from crm_ml.models.dataset import BoolArray, Dataset
 from crm_ml.models.evaluation.intervals import Evaluation, Interval
-from crm_ml.models.evaluation.metrics import auc
 from crm_ml.models.recipe import LIGHTGBM, MIN_CUSTOMERS, Rows, customers_per_class
 from crm_ml.names import CUSTOMER_ID
 
 SEASON_DAYS = 365
 CHANCE = 0.5
 """AUC of a score that knows nothing."""
-SUSPICIOUS_AUC = 0.98
-_SUSPICION_ROWS = 20_000
 
 
 def mature_rows(dataset: Dataset, train_as_of: dt.date) -> tuple[Dataset, list[Finding]]:
@@ -87,33 +83,6 @@ def stepped_down(rows: Rows, candidates: tuple[str, ...]) -> list[Finding]:
             f"found {churned} and {stayed}: {tried} tried",
             "Load more history or more customers.",
             count=min(churned, stayed),
-        )
-    ]
-
-
-def suspicious_features(rows: Rows, contract: ColumnContract) -> list[Finding]:
-    """Return a warning about single features that decide nearly alone: usually a leak."""
-    step = max(1, len(rows.y) // _SUSPICION_ROWS)
-    y = rows.y[::step]
-    strong = []
-    for column in contract.columns:
-        values = rows.encoded[column.id][::step]
-        present = ~np.isnan(values)
-        if column.kind != "number" or present.sum() < len(y) / 2:
-            continue
-        strength = auc(y[present], values[present])
-        if np.isfinite(strength) and max(strength, 1 - strength) > SUSPICIOUS_AUC:
-            strong.append(column.id)
-    if not strong:
-        return []
-    return [
-        Finding(
-            "warning",
-            "suspicious_feature",
-            f"{len(strong)} features tell churners from stayers almost alone (AUC above {SUSPICIOUS_AUC})",
-            "Check that they were known at the snapshot and do not restate the label.",
-            count=len(strong),
-            examples=strong,
         )
     ]
 

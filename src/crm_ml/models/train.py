@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from crm_ml.models.calibration import Calibration, calibrate
 from crm_ml.models.columns import FloatArray, learn_columns
 from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, rolling_folds
 from crm_ml.models.evaluation.intervals import Evaluation, evaluate
+from crm_ml.models.evaluation.leakage import find_leaks
 from crm_ml.models.evaluation.metrics import brier, calibration_error
 from crm_ml.models.gates import (
     CHANCE,
@@ -24,7 +25,6 @@ from crm_ml.models.gates import (
     require_classes,
     short_history,
     stepped_down,
-    suspicious_features,
 )
 from crm_ml.models.model import Label, Model
 from crm_ml.models.recipe import (
@@ -57,6 +57,7 @@ class _Settings:
     max_rows: int
     replicates: int
     folds: int
+    leak_allow: tuple[str, ...] = ()
 
     @property
     def label_days(self) -> int:
@@ -65,6 +66,7 @@ class _Settings:
     def parameters(self, recipe: Recipe) -> dict[str, Any]:
         """Return what a run says about itself; threads never change a result."""
         plain = {key: value for key, value in vars(self).items() if key != "threads"}
+        plain["leak_allow"] = ", ".join(self.leak_allow) or "none"
         return {**plain, "train_as_of": self.train_as_of.isoformat(), **recipe.as_dict()}
 
 
@@ -82,6 +84,7 @@ def train_churn(
     max_rows: int = 100_000,
     replicates: int = 400,
     folds: int = 4,
+    leak_allow: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Training:
     """Train, evaluate and judge a churn model; pure: same inputs give the same result at any thread count.
@@ -116,6 +119,8 @@ def train_churn(
         At most so many rolling folds.
     max_rows : int
         Boosting is fitted on at most about so many rows; older snapshots are thinned first.
+    leak_allow : sequence of str
+        Columns that the leak guard (`find_leaks`) must not hold back.
     progress : callable, optional
         Called with (what, share done).
 
@@ -126,7 +131,17 @@ def train_churn(
         rows, or no rule's columns.
     """
     settings = _Settings(
-        train_as_of, gap_days, horizon_days, every_days, seed, capacity, threads, max_rows, replicates, folds
+        train_as_of,
+        gap_days,
+        horizon_days,
+        every_days,
+        seed,
+        capacity,
+        threads,
+        max_rows,
+        replicates,
+        folds,
+        tuple(leak_allow),
     )
     return _trained(dataset, settings, first_event, progress, every=False).training
 
@@ -145,6 +160,7 @@ def train_every(
     max_rows: int = 100_000,
     replicates: int = 400,
     folds: int = 4,
+    leak_allow: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Trained:
     """Train as `train_churn` does, and refit every candidate and rule the way the chosen one is.
@@ -166,7 +182,17 @@ def train_every(
     (['logistic', 'days_since_last_order'], 'days_since_last_order', True)
     """
     settings = _Settings(
-        train_as_of, gap_days, horizon_days, every_days, seed, capacity, threads, max_rows, replicates, folds
+        train_as_of,
+        gap_days,
+        horizon_days,
+        every_days,
+        seed,
+        capacity,
+        threads,
+        max_rows,
+        replicates,
+        folds,
+        tuple(leak_allow),
     )
     return _trained(dataset, settings, first_event, progress, every=True)
 
@@ -192,6 +218,9 @@ def _train(
     require_classes(data, is_evaluation, "the evaluation snapshots", at_least=1)
 
     say("columns", 0.0)
+    leaks = find_leaks(data.take(is_fit), allow=settings.leak_allow)
+    data = leaks.without_leaks(data)
+    findings += leaks.findings
     fit_frame = data.frame[is_fit]
     contract, _ = learn_columns(fit_frame, data.features, fit_frame[CUSTOMER_ID])
     rules = available_rules(contract)
@@ -205,7 +234,7 @@ def _train(
     rows = Rows(encoded, data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object))
     fit_rows, evaluation_rows = rows.take(is_fit), rows.take(is_evaluation)
     candidates = usable_candidates(fit_rows.y, fit_rows.customers, contract)
-    findings += stepped_down(fit_rows, candidates) + suspicious_features(fit_rows, contract)
+    findings += stepped_down(fit_rows, candidates)
 
     masks, out_of_time = fold_masks(
         fit_rows, rolling_folds(split.fit, label_days=settings.label_days, folds=settings.folds)
@@ -271,8 +300,14 @@ def _train(
         evaluation=_evaluation_frame(data.frame[is_evaluation], evaluation_rows.y, margins, probabilities, chosen),
         recipe=recipe,
         findings=tuple(sorted(findings, key=lambda f: ("error", "warning", "info").index(f.severity))),
+        leaks=leaks,
     )
-    return Trained(training, models, chosen)
+    label = Label(settings.gap_days, settings.horizon_days)
+    evaluated = {
+        name: Model(scorer, contract.only(scorer.needs), calibrations[name], label, settings.train_as_of)
+        for name, scorer in fitted.items()
+    }
+    return Trained(training, models, chosen, evaluated)
 
 
 def _on(data: Dataset, days: tuple[dt.date, ...]) -> BoolArray:

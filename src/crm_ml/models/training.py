@@ -11,6 +11,7 @@ import pandas as pd
 
 from crm_ml.errors import Finding
 from crm_ml.models.evaluation.intervals import Interval
+from crm_ml.models.evaluation.leakage import LeakReport
 from crm_ml.models.model import Model
 from crm_ml.models.recipe import Recipe
 
@@ -41,6 +42,8 @@ class Training:
         customer_id, as_of, y, margin, p of the evaluation rows, and ``margin_<name>`` of every candidate and rule.
     findings : tuple of Finding
         Warnings and notes, most severe first.
+    leaks : LeakReport
+        What the leak guard looked at and held back.
     """
 
     verdict: Literal["champion", "refused"]
@@ -58,6 +61,7 @@ class Training:
     recipe: Recipe
     findings: tuple[Finding, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    leaks: LeakReport = field(default_factory=LeakReport)
 
     @property
     def model_kind(self) -> str:
@@ -78,6 +82,7 @@ class Training:
             "snapshots": [day.isoformat() for day in self.snapshots],
             "evaluated_on": [day.isoformat() for day in self.evaluated_on],
             "recipe": self.recipe.as_dict(),
+            "held_back_features": list(self.leaks.held_back),
             "warnings": [finding.as_dict() for finding in self.findings if finding.severity == "warning"],
         }
 
@@ -95,8 +100,11 @@ class Trained:
         it would be had it been chosen.
     chosen : str
         Which of them ``training.model`` is.
+    evaluated : dict of Model
+        The same as they were before the refit: fitted on the fit snapshots alone, so the metrics are exactly theirs.
     """
 
     training: Training
     models: Mapping[str, Model]
     chosen: str
+    evaluated: Mapping[str, Model] = field(default_factory=dict)

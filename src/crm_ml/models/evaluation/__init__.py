@@ -1,8 +1,13 @@
-"""How good is a score: measures, intervals, paired differences."""
+"""How good is a score: measures, intervals, paired differences; what it hangs on, whether it leaks, how steady it is.
+
+The leak guard is `find_leaks`; `drop_top_features`, `shifted_time` and `adversarial_validation` fit small models to look
+at a data set, `stability_over_time` and `stability_over_seeds` compare lists.
+"""
 
 from __future__ import annotations
 
 from crm_ml.models.evaluation.intervals import Evaluation, Interval, evaluate
+from crm_ml.models.evaluation.leakage import LeakReport, find_leaks
 from crm_ml.models.evaluation.metrics import (
     auc,
     average_precision,
@@ -13,17 +18,35 @@ from crm_ml.models.evaluation.metrics import (
     log_loss,
     reliability_table,
 )
+from crm_ml.models.evaluation.probes import drop_top_features
+from crm_ml.models.evaluation.shifts import Shift, adversarial_validation, shifted_time
+from crm_ml.models.evaluation.stability import (
+    compare_lists,
+    stability_between,
+    stability_over_seeds,
+    stability_over_time,
+)
 
 __all__ = [
     "Evaluation",
     "Interval",
+    "LeakReport",
+    "Shift",
+    "adversarial_validation",
     "auc",
     "average_precision",
     "brier",
     "calibration_error",
+    "compare_lists",
+    "drop_top_features",
     "evaluate",
+    "find_leaks",
     "gain_table",
     "lift_at_capacity",
     "log_loss",
     "reliability_table",
+    "shifted_time",
+    "stability_between",
+    "stability_over_seeds",
+    "stability_over_time",
 ]
