@@ -7,6 +7,7 @@ import datetime as dt
 import numpy as np
 
 from crm_ml.errors import Finding, HeldBack
+from crm_ml.models.calibration import Choice
 from crm_ml.models.columns import ColumnContract
 from crm_ml.models.dataset import BoolArray, Dataset
 from crm_ml.models.evaluation.intervals import Evaluation, Interval
@@ -146,6 +147,32 @@ def short_history(train_as_of: dt.date, first_event: dt.date, ece: Interval) -> 
             count=history,
         )
     ]
+
+
+_LEVEL_WORDS = {
+    "all_slices": "the level of all slices",
+    "re_anchored": "the level of the newest slices",
+    "recent": "level and slope of the newest half year",
+    "wave": "a wave through the year",
+    "last_year": "the level of the same season last year",
+    "wave_re_anchored": "a wave through the year and the level of the newest slices",
+}
+
+
+def calibration_choice(choice: Choice) -> Finding:
+    """Return the note that says how the probabilities are calibrated, what else was tried, and why not."""
+    judged = sorted((trial for trial in choice.trials[1:] if trial.slices), key=lambda trial: -trial.gain)
+    tried = [f"{trial.option}: {trial.why}" for trial in judged if trial.option != "sigmoid"]
+    curve = choice.calibration.kind
+    return Finding(
+        "info",
+        "calibration_choice",
+        f"Calibrated by {'an' if curve == 'isotonic' else 'a'} {curve} curve with {_LEVEL_WORDS[choice.level]}, "
+        "chosen on later slices a label window ahead",
+        "Nothing to do.",
+        count=len(choice.trials),
+        examples=tried,
+    )
 
 
 def refusal(compared: str, rule: str, measured: Evaluation) -> Finding:

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from crm_ml.errors import Finding, HeldBack
-from crm_ml.models.calibration import Calibration, calibrate
+from crm_ml.models.calibration import Calibration, Choice, calibrate, choose_calibration
 from crm_ml.models.columns import FloatArray, learn_columns
 from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, rolling_folds
 from crm_ml.models.evaluation.intervals import Evaluation, Interval, evaluate
 from crm_ml.models.evaluation.metrics import brier, calibration_error
 from crm_ml.models.gates import (
     CHANCE,
+    calibration_choice,
     mature_rows,
     not_out_of_time,
     refusal,
@@ -71,6 +72,8 @@ class Training:
         customer_id, as_of, y, margin, p of the evaluation rows, and ``margin_<name>`` of every candidate and rule.
     findings : tuple of Finding
         Warnings and notes, most severe first.
+    calibration : Choice or None
+        How the calibration was chosen: every way to set the level and every curve, how each did on later slices.
     """
 
     verdict: Literal["champion", "refused"]
@@ -88,6 +91,7 @@ class Training:
     recipe: Recipe
     findings: tuple[Finding, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Choice | None = None
 
     @property
     def model_kind(self) -> str:
@@ -108,6 +112,7 @@ class Training:
             "snapshots": [day.isoformat() for day in self.snapshots],
             "evaluated_on": [day.isoformat() for day in self.evaluated_on],
             "recipe": self.recipe.as_dict(),
+            "calibration": self.calibration.as_dict() if self.calibration else {},
             "warnings": [finding.as_dict() for finding in self.findings if finding.severity == "warning"],
         }
 
@@ -199,6 +204,7 @@ def train_churn(
         "replicates": replicates,
         "folds": folds,
         **outcome.recipe.as_dict(),
+        **outcome.parameters,
     }
     return Training(**{**vars(outcome), "parameters": parameters})
 
@@ -248,7 +254,7 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
         names, fit_rows, contract, recipe, seed=settings.seed, threads=settings.threads, max_rows=settings.max_rows
     )
     margins = {name: fitted[name].margin(evaluation_rows.encoded) for name in names}
-    calibrations = {name: _calibrate(inner.margins[name], fit_rows, inner) for name in names}
+    calibrations = {name: _calibrate(inner.margins[name], fit_rows, inner, settings.label_days) for name in names}
     probabilities = {name: calibrations[name].probability(margins[name], evaluation_rows.days) for name in names}
     measured = evaluate(
         evaluation_rows.y,
@@ -262,10 +268,10 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
     table = _table(names, candidates, inner, fit_rows.y[inner.rows], measured)
     chosen, order, one_column = _verdict(table, candidates, rules, measured)
     say("refit", 0.85)
-    model, train_findings = _refit(
+    model, choice, train_findings = _refit(
         chosen, data, label, settings, recipe, _later(inner, fit_rows, margins, evaluation_rows, chosen)
     )
-    findings += train_findings
+    findings += [*train_findings, calibration_choice(choice)]
     compared = chosen if chosen in candidates else (order[0] if order else "")
     refused = chosen not in candidates
     table["chosen"] = table["name"] == chosen
@@ -289,6 +295,8 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
         evaluated_on=list(split.evaluation),
         evaluation=_evaluation_frame(data.frame[is_evaluation], evaluation_rows.y, margins, probabilities, chosen),
         recipe=recipe,
+        parameters={"calibration_level": choice.level, "calibration_curve": choice.calibration.kind},
+        calibration=choice,
         findings=tuple(sorted(findings, key=lambda f: ("error", "warning", "info").index(f.severity))),
     )
 
@@ -297,8 +305,8 @@ def _on(data: Dataset, days: tuple[dt.date, ...]) -> BoolArray:
     return np.isin(data.days, np.array(sorted(days), dtype="datetime64[D]"))
 
 
-def _calibrate(margin: FloatArray, rows: Rows, inner: OutOfTime) -> Calibration:
-    return calibrate(margin, rows.y[inner.rows], rows.days[inner.rows])
+def _calibrate(margin: FloatArray, rows: Rows, inner: OutOfTime, label_days: int) -> Calibration:
+    return calibrate(margin, rows.y[inner.rows], rows.days[inner.rows], label_days=label_days)
 
 
 def _table(
@@ -355,7 +363,7 @@ def _later(inner: OutOfTime, fit: Rows, margins: Mapping[str, FloatArray], evalu
 
 def _refit(
     name: str, data: Dataset, label: Label, settings: _Settings, recipe: Recipe, later: _Later
-) -> tuple[Model, list[Finding]]:
+) -> tuple[Model, Choice, list[Finding]]:
     contract, findings = learn_columns(data.frame, data.features, data.frame[CUSTOMER_ID])
     rows = Rows(
         contract.encode(data.frame), data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)
@@ -363,8 +371,9 @@ def _refit(
     scorer = fit_scorer(
         name, rows, contract, recipe, seed=settings.seed, threads=settings.threads, max_rows=settings.max_rows
     )
-    calibration = calibrate(later.margin, later.y, later.days)
-    return Model(scorer, contract.only(scorer.needs), calibration, label, settings.train_as_of), findings
+    choice = choose_calibration(later.margin, later.y, later.days, label_days=settings.label_days)
+    model = Model(scorer, contract.only(scorer.needs), choice.calibration, label, settings.train_as_of)
+    return model, choice, findings
 
 
 def _evaluation_frame(

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from crm_ml.models.calibration.curves import Curve, Line
-from crm_ml.models.calibration.fit import BoolArray, FloatArray, fit_beta, fit_isotonic
+from crm_ml.models.calibration.curves import Curve, FloatArray
+from crm_ml.models.calibration.fit import BoolArray, fit_beta, fit_isotonic
 from crm_ml.models.calibration.fitted import Calibration, DayArray
 from crm_ml.models.calibration.levels import LEVELS, Slices, all_slices, recent, recent_days, slices, wave
 from crm_ml.models.evaluation.metrics import log_loss
@@ -59,9 +59,17 @@ class Trial:
     chosen: bool
     why: str
 
+    @property
+    def gain(self) -> float:
+        """What it saves of the log loss of what it had to beat."""
+        return self.before - self.log_loss
+
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
+        """Return plain values; None where nothing could be judged."""
+        return {
+            key: None if isinstance(value, float) and not np.isfinite(value) else value
+            for key, value in asdict(self).items()
+        }
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,14 @@ class Choice:
     calibration: Calibration
     level: str
     trials: tuple[Trial, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was chosen and what was tried, JSON-ready."""
+        return {
+            "kind": self.calibration.kind,
+            "level": self.level,
+            "trials": [trial.as_dict() for trial in self.trials],
+        }
 
 
 def calibrate(
@@ -118,15 +134,13 @@ def choose_calibration(
         False: a sigmoid, only its level is chosen.
     """
     rows = slices(margin, y, days)
-    cells = rows.in_cells()
+    tasks = _tasks(rows, label_days)
     level, trials = _walk(
-        "level", tuple(LEVELS), lambda name: _predictions(cells, rows, name, "sigmoid", label_days), label_days
+        "level", tuple(LEVELS), lambda name: _predictions(tasks, name, "sigmoid", label_days), label_days
     )
-    curve, more = "sigmoid", ()
+    curve, more = "sigmoid", tuple[Trial, ...]()
     if choose_curve:
-        curve, more = _walk(
-            "curve", _CURVES, lambda name: _predictions(cells, rows, level, name, label_days), label_days
-        )
+        curve, more = _walk("curve", _CURVES, lambda name: _predictions(tasks, level, name, label_days), label_days)
     fitted = _fit(rows, level, curve, label_days)
     return Choice(fitted or LEVELS[level](rows, label_days) or all_slices(rows, label_days), level, trials + more)
 
@@ -154,24 +168,30 @@ def _fit(rows: Slices, level: str, curve: str, label_days: int) -> Calibration |
     return replace(fitted, curve=bent)
 
 
-def _predictions(cells: Slices, rows: Slices, level: str, curve: str, label_days: int) -> _Judged:
-    loss, off = {}, {}
+def _tasks(rows: Slices, label_days: int) -> list[tuple[Slices, Slices]]:
+    """Return (what could be fitted on at its day, in cells; the slice) for every slice that has enough before it."""
+    cells, tasks = rows.in_cells(), []
     for day in np.unique(rows.days):
         past = cells.take(cells.days + np.timedelta64(label_days, "D") <= day)
-        fitted = _fit(past, level, curve, label_days) if len(past.y) and past.events >= LEAST_EVENTS else None
-        if fitted is None:
-            continue
-        here = rows.days == day
-        p, happened = fitted.probability(rows.margin[here], rows.days[here]), rows.y[here]
-        loss[day] = float(log_loss(happened, p))
-        off[day] = abs(float(p.mean() - happened.mean()))
+        if len(past.y) and past.events >= LEAST_EVENTS:
+            tasks.append((past, rows.take(rows.days == day)))
+    return tasks
+
+
+def _predictions(tasks: Sequence[tuple[Slices, Slices]], level: str, curve: str, label_days: int) -> _Judged:
+    loss, off = {}, {}
+    for past, here in tasks:
+        fitted = _fit(past, level, curve, label_days)
+        if fitted is not None:
+            p, day = fitted.probability(here.margin, here.days), here.days[0]
+            loss[day], off[day] = float(log_loss(here.y, p)), abs(float(p.mean() - here.y.mean()))
     return _Judged(loss, off)
 
 
 def _walk(
     step: str, names: Sequence[str], judge: Callable[[str], _Judged], label_days: int
 ) -> tuple[str, tuple[Trial, ...]]:
-    """Go from the simplest option on; return the one that stands at the end, and how each did against the one before."""
+    """Go from the simplest option on; return the last one standing, and how each did against the one before."""
     standing, best, trials = names[0], judge(names[0]), []
     trials.append(_trial(step, names[0], best, best, label_days, first=True))
     for name in names[1:]:
@@ -193,9 +213,7 @@ def _trial(step: str, name: str, found: _Judged, best: _Judged, label_days: int,
     block = np.array([(day - common[0]) // np.timedelta64(label_days, "D") for day in common])
     means = np.array([gains[block == k].mean() for k in np.unique(block)])
     noise = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else float("nan")
-    loss, before, off = (
-        float(np.mean([kind[day] for day in common])) for kind in (found.loss, best.loss, found.off)
-    )
+    loss, before, off = (float(np.mean([kind[day] for day in common])) for kind in (found.loss, best.loss, found.off))
     gain = float(means.mean())
     if first:
         return Trial(step, name, len(common), loss, before, off, noise, True, "the simplest")

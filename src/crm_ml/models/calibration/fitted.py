@@ -25,7 +25,9 @@ def share_of_year(days: DayArray) -> FloatArray:
     """
     starts = days.astype("datetime64[Y]")
     first, following = starts.astype("datetime64[D]"), (starts + np.timedelta64(1, "Y")).astype("datetime64[D]")
-    return np.asarray((days.astype("datetime64[D]") - first).astype(np.float64) / (following - first).astype(np.float64))
+    return np.asarray(
+        (days.astype("datetime64[D]") - first).astype(np.float64) / (following - first).astype(np.float64)
+    )
 
 
 def season_terms(days: DayArray, harmonics: int) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -46,6 +47,16 @@ class Slices:
         """Return which rows lie less than so many days before the newest slice."""
         return np.asarray(self.days > self.days.max() - np.timedelta64(days, "D"))
 
+    @cached_property
+    def plain(self) -> Calibration:
+        """The sigmoid fitted on all these rows."""
+        return fit_calibration(self.margin, self.y, weights=self.weights)
+
+    @cached_property
+    def waved(self) -> Calibration:
+        """The sigmoid with one wave through the year, fitted on all these rows."""
+        return fit_calibration(self.margin, self.y, weights=self.weights, days=self.days, harmonics=1)
+
     @property
     def span_days(self) -> int:
         """Days from the oldest slice to the newest."""
@@ -82,22 +93,18 @@ def slices(margin: FloatArray, y: BoolArray, days: DayArray) -> Slices:
     return Slices(np.asarray(margin, np.float64), y, days.astype("datetime64[D]"), np.ones(len(y)))
 
 
-def _all(rows: Slices, harmonics: int = 0) -> Calibration:
-    return fit_calibration(rows.margin, rows.y, weights=rows.weights, days=rows.days, harmonics=harmonics)
-
-
 def _at(calibration: Calibration, rows: Slices) -> Calibration:
     return anchored(calibration, rows.margin, rows.y, rows.days, weights=rows.weights)
 
 
 def all_slices(rows: Slices, label_days: int) -> Calibration:
     """Return the sigmoid fitted on all slices."""
-    return _all(rows)
+    return rows.plain
 
 
 def re_anchored(rows: Slices, label_days: int) -> Calibration:
     """Return the slope of all slices with the level of those of the newest label window."""
-    return _at(_all(rows), rows.take(rows.newest(label_days)))
+    return _at(rows.plain, rows.take(rows.newest(label_days)))
 
 
 def recent_days(label_days: int) -> int:
@@ -108,12 +115,12 @@ def recent_days(label_days: int) -> int:
 def recent(rows: Slices, label_days: int) -> Calibration | None:
     """Return the sigmoid fitted on the slices of the newest half year; None where there are no older ones."""
     newest = rows.newest(recent_days(label_days))
-    return None if newest.all() else _all(rows.take(newest))
+    return None if newest.all() else rows.take(newest).plain
 
 
 def wave(rows: Slices, label_days: int) -> Calibration | None:
     """Return the sigmoid with one wave through the year; None before a year has been seen."""
-    return None if rows.span_days < YEAR_SEEN_DAYS else _all(rows, harmonics=1)
+    return None if rows.span_days < YEAR_SEEN_DAYS else rows.waved
 
 
 def wave_re_anchored(rows: Slices, label_days: int) -> Calibration | None:
@@ -129,7 +136,7 @@ def last_year(rows: Slices, label_days: int) -> Calibration | None:
     """
     if rows.span_days < YEAR_SEEN_DAYS:
         return None
-    fitted, year = _all(rows), rows.take(rows.newest(SEASON_DAYS))
+    fitted, year = rows.plain, rows.take(rows.newest(SEASON_DAYS))
     return replace(fitted, year=_profile(fitted, year))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from crm_ml.models.calibration.curves import MIN_SLOPE, BetaCurve, Curve, IsotonicCurve, Line
@@ -76,7 +77,7 @@ def _year(value: Any) -> tuple[tuple[float, float], ...]:
 
 
 def _increases(values: Sequence[float]) -> bool:
-    return all(left < right for left, right in zip(values, values[1:], strict=False))
+    return all(left < right for left, right in pairwise(values))
 
 
 def _numbers(value: Any) -> tuple[float, ...]:
