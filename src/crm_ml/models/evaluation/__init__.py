@@ -13,6 +13,7 @@ from crm_ml.models.evaluation.metrics import (
     log_loss,
     reliability_table,
 )
+from crm_ml.models.evaluation.reliability import brier_skill, reliability_by, skill_interval
 
 __all__ = [
     "Evaluation",
@@ -20,10 +21,13 @@ __all__ = [
     "auc",
     "average_precision",
     "brier",
+    "brier_skill",
     "calibration_error",
     "evaluate",
     "gain_table",
     "lift_at_capacity",
     "log_loss",
+    "reliability_by",
     "reliability_table",
+    "skill_interval",
 ]
