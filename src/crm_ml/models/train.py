@@ -27,6 +27,7 @@ from crm_ml.models.gates import (
     stepped_down,
     suspicious_features,
 )
+from crm_ml.models.history import history_of
 from crm_ml.models.model import Label, Model
 from crm_ml.models.recipe import (
     OutOfTime,
@@ -277,7 +278,7 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
     table["chosen"] = table["name"] == chosen
     measures = measured.measures(chosen)
     ece = measures["ece"]
-    findings += short_history(settings.train_as_of, first_event or data.snapshots[-1], ece)
+    findings += short_history(history_of(data, settings.train_as_of, first_event or data.snapshots[-1]), ece)
     if refused:
         findings.append(refusal(compared, one_column, measured))
     say("done", 1.0)
