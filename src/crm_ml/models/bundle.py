@@ -23,7 +23,7 @@ from typing import Any
 from crm_ml.errors import DamagedArtefact, Failure
 from crm_ml.faults import crash_point
 from crm_ml.models.boosting import Boosting
-from crm_ml.models.calibration import Calibration
+from crm_ml.models.calibration import calibration_from_json
 from crm_ml.models.columns import Column, ColumnContract
 from crm_ml.models.logistic import Logistic, Term
 from crm_ml.models.model import Label, Model
@@ -352,9 +352,6 @@ def _scorer(value: Mapping[str, Any], text: str | None) -> Scorer:
 
 def _assemble(folder: Path, files: _Files) -> Model:
     bundle, contents = files.bundle, files.contents
-    calibration = _exact(
-        _parse(folder, "calibration.json", contents["calibration.json"]), {"kind", "intercept", "slope", "season"}
-    )
     text = contents["model.txt"].decode("utf-8") if "model.txt" in contents else None
     stored = (
         _parse(folder, "model.json", contents["model.json"])
@@ -365,11 +362,7 @@ def _assemble(folder: Path, files: _Files) -> Model:
     return Model(
         scorer=_scorer(stored, text),
         contract=_contract(_parse(folder, "features.json", contents["features.json"])),
-        calibration=Calibration(
-            _number(calibration["intercept"]),
-            _number(calibration["slope"]),
-            tuple(_number(value) for value in calibration["season"]),
-        ),
+        calibration=calibration_from_json(_parse(folder, "calibration.json", contents["calibration.json"])),
         label=Label(_days(label["gap_days"], 0), _days(label["horizon_days"], 1), str(label["target"])),
         train_as_of=dt.date.fromisoformat(bundle["train_as_of"]),
     )
@@ -379,8 +372,6 @@ def _check_sense(folder: Path, model: Model, bundle: Mapping[str, Any]) -> None:
     claims = [
         (model.kind == bundle["model_kind"], f"model_kind says {bundle['model_kind']}, the model is {model.kind}"),
         (model.label.target == "churn", f"label target must be churn; found {model.label.target!r}"),
-        (model.calibration.slope > 0, f"the calibration's slope must be positive; found {model.calibration.slope}"),
-        (len(model.calibration.season) % 2 == 0, "season coefficients must come in pairs"),
         (bundle.get("feature_count") == len(model.contract.columns), "feature_count differs from features.json"),
         (
             set(model.scorer.needs) == set(model.contract.ids),

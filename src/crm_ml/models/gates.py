@@ -7,12 +7,13 @@ import datetime as dt
 import numpy as np
 
 from crm_ml.errors import Finding, HeldBack
+from crm_ml.models.calibration import Choice
 from crm_ml.models.dataset import BoolArray, Dataset
 from crm_ml.models.evaluation.intervals import Evaluation, Interval
+from crm_ml.models.history import SEASON_DAYS, History
 from crm_ml.models.recipe import LIGHTGBM, MIN_CUSTOMERS, Rows, customers_per_class
 from crm_ml.names import CUSTOMER_ID
 
-SEASON_DAYS = 365
 CHANCE = 0.5
 """AUC of a score that knows nothing."""
 
@@ -98,23 +99,49 @@ def not_out_of_time(label_days: int) -> Finding:
     )
 
 
-def short_history(train_as_of: dt.date, first_event: dt.date, ece: Interval) -> list[Finding]:
-    """Return the warning that the level cannot be trusted before two seasons have been seen."""
-    history = (train_as_of - first_event).days
-    if history >= 2 * SEASON_DAYS:
+def short_history(history: History, ece: Interval) -> list[Finding]:
+    """Return the warning that the level cannot be trusted before two seasons have been seen, and why."""
+    if history.days >= 2 * SEASON_DAYS:
         return []
-    seasons = "one season" if history < SEASON_DAYS else "two seasons"
+    seasons = "one season" if history.days < SEASON_DAYS else "two seasons"
     return [
         Finding(
             "warning",
             "short_history",
-            f"Less than {seasons} of history ({history} days, {2 * SEASON_DAYS} wanted): the level of the "
-            f"probabilities is not to be trusted; measured calibration error {ece.value:.3f} "
-            f"({ece.low:.3f} to {ece.high:.3f})",
+            f"Less than {seasons} of history ({history.days} days, {2 * SEASON_DAYS} wanted): the level of the "
+            f"probabilities is not to be trusted yet; measured calibration error {ece.value:.3f} "
+            f"({ece.low:.3f} to {ece.high:.3f}), and the next season may lie outside. Why: "
+            + "; ".join(history.reasons()),
             "Use the ranking, read the probabilities with care, and load older data if there is any.",
-            count=history,
+            count=history.days,
         )
     ]
+
+
+_LEVEL_WORDS = {
+    "all_slices": "the level of all slices",
+    "re_anchored": "the level of the newest slices",
+    "recent": "level and slope of the newest half year",
+    "wave": "a wave through the year",
+    "last_year": "the level of the same season last year",
+    "wave_re_anchored": "a wave through the year and the level of the newest slices",
+}
+
+
+def calibration_choice(choice: Choice) -> Finding:
+    """Return the note that says how the probabilities are calibrated, what else was tried, and why not."""
+    judged = sorted((trial for trial in choice.trials[1:] if trial.slices), key=lambda trial: -trial.gain)
+    tried = [f"{trial.option}: {trial.why}" for trial in judged if trial.option != "sigmoid"]
+    curve = choice.calibration.kind
+    return Finding(
+        "info",
+        "calibration_choice",
+        f"Calibrated by {'an' if curve == 'isotonic' else 'a'} {curve} curve with {_LEVEL_WORDS[choice.level]}, "
+        "chosen on later slices a label window ahead",
+        "Nothing to do.",
+        count=len(choice.trials),
+        examples=tried,
+    )
 
 
 def refusal(compared: str, rule: str, measured: Evaluation) -> Finding:

@@ -74,7 +74,7 @@ class Model:
     def predict_proba(self, frame: pd.DataFrame) -> FloatArray:
         """Return the calibrated probability of churn per row, in [1e-6, 1 - 1e-6], never missing."""
         days = None
-        if self.calibration.season and AS_OF in frame.columns:
+        if self.calibration.needs_days and AS_OF in frame.columns:
             days = pd.to_datetime(frame[AS_OF]).to_numpy("datetime64[D]")
         return self.calibration.probability(self.margin(frame), days)
 

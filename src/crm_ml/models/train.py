@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crm_ml.errors import Finding, HeldBack
-from crm_ml.models.calibration import Calibration, calibrate
+from crm_ml.models.calibration import Calibration, Choice, calibrate, choose_calibration
 from crm_ml.models.columns import FloatArray, learn_columns
 from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, rolling_folds
 from crm_ml.models.evaluation.intervals import Evaluation, evaluate
@@ -19,6 +19,7 @@ from crm_ml.models.evaluation.leakage import find_leaks
 from crm_ml.models.evaluation.metrics import brier, calibration_error
 from crm_ml.models.gates import (
     CHANCE,
+    calibration_choice,
     mature_rows,
     not_out_of_time,
     refusal,
@@ -26,6 +27,7 @@ from crm_ml.models.gates import (
     short_history,
     stepped_down,
 )
+from crm_ml.models.history import history_of
 from crm_ml.models.model import Label, Model
 from crm_ml.models.recipe import (
     OutOfTime,
@@ -205,7 +207,9 @@ def _trained(
     # BLAS sums in another order with other thread counts; LightGBM's own threads stay
     with threadpool_limits(limits=1, user_api="blas"):
         outcome = _train(dataset, settings, first_event, progress or (lambda what, share: None), every=every)
-    return replace(outcome, training=replace(outcome.training, parameters=settings.parameters(outcome.training.recipe)))
+    training = outcome.training
+    parameters = {**settings.parameters(training.recipe), **training.parameters}
+    return replace(outcome, training=replace(training, parameters=parameters))
 
 
 def _train(
@@ -258,7 +262,7 @@ def _train(
         names, fit_rows, contract, recipe, seed=settings.seed, threads=settings.threads, max_rows=settings.max_rows
     )
     margins = {name: fitted[name].margin(evaluation_rows.encoded) for name in names}
-    calibrations = {name: _calibrate(inner.margins[name], fit_rows, inner) for name in names}
+    calibrations = {name: _calibrate(inner.margins[name], fit_rows, inner, settings.label_days) for name in names}
     probabilities = {name: calibrations[name].probability(margins[name], evaluation_rows.days) for name in names}
     measured = evaluate(
         evaluation_rows.y,
@@ -274,14 +278,15 @@ def _train(
     say("refit", 0.85)
     wanted = names if every else (chosen,)
     later = {name: _later(inner, fit_rows, margins, evaluation_rows, name) for name in wanted}
-    models, train_findings = _refit(data, settings, recipe, later)
-    findings += train_findings
+    models, choices, train_findings = _refit(data, settings, recipe, later)
+    choice = choices[chosen]
+    findings += [*train_findings, calibration_choice(choice)]
     compared = chosen if chosen in candidates else (order[0] if order else "")
     refused = chosen not in candidates
     table["chosen"] = table["name"] == chosen
     measures = measured.measures(chosen)
     ece = measures["ece"]
-    findings += short_history(settings.train_as_of, first_event or data.snapshots[-1], ece)
+    findings += short_history(history_of(data, settings.train_as_of, first_event or data.snapshots[-1]), ece)
     if refused:
         findings.append(refusal(compared, one_column, measured))
     say("done", 1.0)
@@ -299,6 +304,8 @@ def _train(
         evaluated_on=list(split.evaluation),
         evaluation=_evaluation_frame(data.frame[is_evaluation], evaluation_rows.y, margins, probabilities, chosen),
         recipe=recipe,
+        parameters={"calibration_level": choice.level, "calibration_curve": choice.calibration.kind},
+        calibration=choice,
         findings=tuple(sorted(findings, key=lambda f: ("error", "warning", "info").index(f.severity))),
         leaks=leaks,
     )
@@ -314,8 +321,8 @@ def _on(data: Dataset, days: tuple[dt.date, ...]) -> BoolArray:
     return np.isin(data.days, np.array(sorted(days), dtype="datetime64[D]"))
 
 
-def _calibrate(margin: FloatArray, rows: Rows, inner: OutOfTime) -> Calibration:
-    return calibrate(margin, rows.y[inner.rows], rows.days[inner.rows])
+def _calibrate(margin: FloatArray, rows: Rows, inner: OutOfTime, label_days: int) -> Calibration:
+    return calibrate(margin, rows.y[inner.rows], rows.days[inner.rows], label_days=label_days)
 
 
 def _table(
@@ -372,7 +379,7 @@ def _later(inner: OutOfTime, fit: Rows, margins: Mapping[str, FloatArray], evalu
 
 def _refit(
     data: Dataset, settings: _Settings, recipe: Recipe, later: Mapping[str, _Later]
-) -> tuple[dict[str, Model], list[Finding]]:
+) -> tuple[dict[str, Model], dict[str, Choice], list[Finding]]:
     """Return the named ones fitted on all mature snapshots, each calibrated by its own predictions of later rows."""
     contract, findings = learn_columns(data.frame, data.features, data.frame[CUSTOMER_ID])
     rows = Rows(
@@ -382,16 +389,15 @@ def _refit(
         tuple(later), rows, contract, recipe, seed=settings.seed, threads=settings.threads, max_rows=settings.max_rows
     )
     label = Label(settings.gap_days, settings.horizon_days)
-    return {
-        name: Model(
-            scorers[name],
-            contract.only(scorers[name].needs),
-            calibrate(seen.margin, seen.y, seen.days),
-            label,
-            settings.train_as_of,
-        )
+    choices = {
+        name: choose_calibration(seen.margin, seen.y, seen.days, label_days=settings.label_days)
         for name, seen in later.items()
-    }, findings
+    }
+    models = {
+        name: Model(scorers[name], contract.only(scorers[name].needs), choice.calibration, label, settings.train_as_of)
+        for name, choice in choices.items()
+    }
+    return models, choices, findings
 
 
 def _evaluation_frame(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from crm_ml.errors import Finding
+from crm_ml.models.calibration import Choice
 from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.evaluation.leakage import LeakReport
 from crm_ml.models.model import Model
@@ -44,6 +45,8 @@ class Training:
         Warnings and notes, most severe first.
     leaks : LeakReport
         What the leak guard looked at and held back.
+    calibration : Choice or None
+        How the calibration was chosen: every way to set the level and every curve, how each did on later slices.
     """
 
     verdict: Literal["champion", "refused"]
@@ -62,6 +65,7 @@ class Training:
     findings: tuple[Finding, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     leaks: LeakReport = field(default_factory=LeakReport)
+    calibration: Choice | None = None
 
     @property
     def model_kind(self) -> str:
@@ -82,6 +86,7 @@ class Training:
             "snapshots": [day.isoformat() for day in self.snapshots],
             "evaluated_on": [day.isoformat() for day in self.evaluated_on],
             "recipe": self.recipe.as_dict(),
+            "calibration": self.calibration.as_dict() if self.calibration else {},
             "held_back_features": list(self.leaks.held_back),
             "warnings": [finding.as_dict() for finding in self.findings if finding.severity == "warning"],
         }

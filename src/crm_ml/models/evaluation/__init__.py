@@ -19,6 +19,7 @@ from crm_ml.models.evaluation.metrics import (
     reliability_table,
 )
 from crm_ml.models.evaluation.probes import drop_top_features
+from crm_ml.models.evaluation.reliability import brier_skill, reliability_by, skill_interval
 from crm_ml.models.evaluation.shifts import Shift, adversarial_validation, shifted_time
 from crm_ml.models.evaluation.stability import (
     compare_lists,
@@ -36,6 +37,7 @@ __all__ = [
     "auc",
     "average_precision",
     "brier",
+    "brier_skill",
     "calibration_error",
     "compare_lists",
     "drop_top_features",
@@ -44,8 +46,10 @@ __all__ = [
     "gain_table",
     "lift_at_capacity",
     "log_loss",
+    "reliability_by",
     "reliability_table",
     "shifted_time",
+    "skill_interval",
     "stability_between",
     "stability_over_seeds",
     "stability_over_time",

@@ -35,6 +35,7 @@ INDUSTRIES = (
 )
 _CLOSED = ((1, 1), (5, 1), (10, 3), (12, 24), (12, 25), (12, 26), (12, 31))
 _SUMMER, _CHRISTMAS = 0.62, 0.30
+_COMMON_BEST_DAY = 160
 
 
 @dataclass(frozen=True)
@@ -132,21 +133,24 @@ def calendar(first: np.datetime64, last: np.datetime64) -> tuple[Days, Bools]:
     return days, (weekday < 5) & ~closed
 
 
-def seasons(days: Days, works: Bools) -> Floats:
+def seasons(days: Days, works: Bools, common: float = 0.0) -> Floats:
     """Return the factor on the buying rate per day and industry; its mean over a year is one.
 
-    Every industry has its own wave through the year, and all have a quiet August and Christmas.
+    Every industry has its own wave through the year, and all have a quiet August and Christmas. `common` is the
+    strength of a wave that all share, at its best in early June.
     """
     day_of_year = (days - days.astype("datetime64[Y]")).astype(np.int64) + 1
     quiet = np.ones(len(days))
     quiet[(day_of_year >= 211) & (day_of_year <= 235)] = _SUMMER
     quiet[(day_of_year >= 356) | (day_of_year <= 6)] = _CHRISTMAS
     waves = [1 + strength * np.cos(2 * np.pi * (day_of_year - best) / 365.25) for _, _, strength, best in INDUSTRIES]
+    if common:
+        quiet *= 1 + common * np.cos(2 * np.pi * (day_of_year - _COMMON_BEST_DAY) / 365.25)
     raw = np.stack(waves, axis=1) * (quiet * works)[:, None]
     return np.asarray(raw / raw[: 4 * 365].mean(axis=0))
 
 
-def make_world(customers: int, seed: int, years: int, until: date) -> World:
+def make_world(customers: int, seed: int, years: int, until: date, common_season: float = 0.0) -> World:
     """Draw the fixed traits of a firm's customers."""
     end = np.datetime64(until, "D")
     leap = (until.month, until.day) == (2, 29)
@@ -170,7 +174,7 @@ def make_world(customers: int, seed: int, years: int, until: date) -> World:
         seed=seed,
         days=days,
         until=end,
-        season=seasons(days, works),
+        season=seasons(days, works, common_season),
         price_days=np.flatnonzero(np.char.endswith(days.astype(str), "-02-01")),
         manager_leaves=leaves,
         gap_days=gap,
