@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_ml.models.evaluation.contacts import RankingComparison, compare_rankings, profit_at_capacity, profit_curve
-from crm_ml.models.evaluation.feasibility import FeasibilityVerdict, feasibility
+from crm_ml.models.evaluation.feasibility import FeasibilityVerdict
 from crm_ml.models.evaluation.intervals import Evaluation, Interval, evaluate
 from crm_ml.models.evaluation.metrics import (
     auc,
@@ -33,7 +33,6 @@ __all__ = [
     "empc",
     "empc_share",
     "evaluate",
-    "feasibility",
     "gain_table",
     "lift_at_capacity",
     "log_loss",
