@@ -105,6 +105,7 @@ def train_result(result: TrainResult, language: str) -> None:
             f"{value.low:+.3f} - {value.high:+.3f}",
         )
     console.print(table)
+    console.print(f"{result.feasibility.sentence(language)}.")
     findings(err(), result.findings)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from crm_ml import names as n
 from crm_ml.errors import DataError, Finding, error_from_findings
 from crm_ml.features import cutoff_us
+from crm_ml.jobs.feasibility import before_training
 from crm_ml.jobs.inputs import as_day, as_workspace, read_inputs
 from crm_ml.jobs.policy_file import read_policy
 from crm_ml.jobs.publish import inspect_set
@@ -67,7 +68,8 @@ def check(workspace: Workspace | str | Path, *, as_of: dt.date | str | None = No
     workspace : Workspace or str or Path
         The workspace or its folder.
     as_of : date or ISO text, optional
-        Rows dated later than the start of this day are counted and said.
+        Rows dated later than the start of this day are counted and said, and so is what a training as of this day could
+        show (`feasibility`), unless there is an error.
 
     Returns
     -------
@@ -78,6 +80,9 @@ def check(workspace: Workspace | str | Path, *, as_of: dt.date | str | None = No
     tables = read_inputs(workspace, strict=False)
     now = None if as_of is None else cutoff_us(as_day(as_of), tables.zone)
     found = [*said, *tables.findings, *check_tables(tables, now=now), *_tier_shares(workspace)]
+    if as_of is not None and not any(finding.severity == "error" for finding in found):
+        verdict = before_training(workspace, tables, as_day(as_of))
+        found += [] if verdict is None else [verdict.finding()]
     findings = list(dict.fromkeys(found))
     order = {"error": 0, "warning": 1, "info": 2}
     findings.sort(key=lambda f: (order[f.severity], f.table, f.column, f.code, f.message))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from crm_ml.jobs.feasibility import after_training
 from crm_ml.models import Interval, Training
 
 _MEASURES = {
@@ -58,6 +59,10 @@ def model_card(training: Training, facts: Mapping[str, str], most_used: Sequence
         "| rule it is compared with | AUC of the rule | difference, paired interval |",
         "|---|---:|---:|",
         *(_rule(training, name) for name in training.baselines),
+        "",
+        "## What these customers can show",
+        "",
+        f"{after_training(training).sentence('en')}.",
         "",
         "## Most used features",
         "",

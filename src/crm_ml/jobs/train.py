@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from crm_ml.features import build_features, churn_labels, cutoff_us, data_hash, 
 from crm_ml.features.timeline import date_of, zone_clock
 from crm_ml.jobs import tracking
 from crm_ml.jobs.bundles import store_bundle
+from crm_ml.jobs.feasibility import after_training
 from crm_ml.jobs.files import disk_errors, remove_leftovers, temporary_folder
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
 from crm_ml.jobs.lock import locked
@@ -34,6 +36,7 @@ from crm_ml.models import Calendar, Dataset, Training, make_dataset, train_churn
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from crm_ml.models.evaluation.feasibility import FeasibilityVerdict
     from crm_ml.models.evaluation.intervals import Interval
     from crm_ml.tables import Tables
 
@@ -80,6 +83,11 @@ class TrainResult:
         """``auc``, ``average_precision``, ``brier``, ``ece`` and ``lift_at_capacity``, each with its 95 % interval."""
         return self.training.metrics
 
+    @cached_property
+    def feasibility(self) -> FeasibilityVerdict:
+        """What so few or so many customers can show: `sentence("de")`, `sentence("en")`, `table`."""
+        return after_training(self.training)
+
     @property
     def table(self) -> pd.DataFrame:
         """The measures with their 95 % intervals, one row each."""
@@ -122,6 +130,7 @@ class TrainResult:
             "serves": self.serves,
             "sha256": self.facts["sha256"],
             "data_hash": self.facts["data_hash"],
+            "feasibility": self.feasibility.as_dict(),
             "findings": [finding.as_dict() for finding in self.findings],
         }
 
@@ -185,7 +194,7 @@ def train(
             "crm_ml": crm_ml.__version__,
             **{name.replace("-", "_"): version(name) for name in _PACKAGES},
         }
-        findings = (*tables.findings, *training.findings)
+        findings = (*tables.findings, *training.findings, after_training(training).finding())
         explained = explain(training, dataset.frame[dataset.frame[n.AS_OF].isin(training.evaluated_on)])
         most_used = tuple(explained.most_used)
         with _bundle_folder(workspace, dry_run) as folder:

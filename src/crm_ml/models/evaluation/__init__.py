@@ -6,6 +6,8 @@ at a data set, `stability_over_time` and `stability_over_seeds` compare lists.
 
 from __future__ import annotations
 
+from crm_ml.models.evaluation.contacts import RankingComparison, compare_rankings, profit_at_capacity, profit_curve
+from crm_ml.models.evaluation.feasibility import FeasibilityVerdict
 from crm_ml.models.evaluation.intervals import Evaluation, Interval, evaluate
 from crm_ml.models.evaluation.leakage import LeakReport, find_leaks
 from crm_ml.models.evaluation.metrics import (
@@ -19,6 +21,7 @@ from crm_ml.models.evaluation.metrics import (
     reliability_table,
 )
 from crm_ml.models.evaluation.probes import drop_top_features
+from crm_ml.models.evaluation.profit import SaveRate, empb, empb_share, empc, empc_share
 from crm_ml.models.evaluation.reliability import brier_skill, reliability_by, skill_interval
 from crm_ml.models.evaluation.shifts import Shift, adversarial_validation, shifted_time
 from crm_ml.models.evaluation.stability import (
@@ -30,8 +33,11 @@ from crm_ml.models.evaluation.stability import (
 
 __all__ = [
     "Evaluation",
+    "FeasibilityVerdict",
     "Interval",
     "LeakReport",
+    "RankingComparison",
+    "SaveRate",
     "Shift",
     "adversarial_validation",
     "auc",
@@ -40,12 +46,19 @@ __all__ = [
     "brier_skill",
     "calibration_error",
     "compare_lists",
+    "compare_rankings",
     "drop_top_features",
+    "empb",
+    "empb_share",
+    "empc",
+    "empc_share",
     "evaluate",
     "find_leaks",
     "gain_table",
     "lift_at_capacity",
     "log_loss",
+    "profit_at_capacity",
+    "profit_curve",
     "reliability_by",
     "reliability_table",
     "shifted_time",

@@ -1,0 +1,47 @@
+"""What the customers of a workspace can show: counted before a training, measured after it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from crm_ml import names as n
+from crm_ml.features import churn_labels, cutoff_us, make_spine
+from crm_ml.jobs.settings import Workspace
+from crm_ml.models import Training
+from crm_ml.models.evaluation.feasibility import FeasibilityVerdict, feasibility, feasibility_of_evaluation
+from crm_ml.tables import Tables
+
+
+def before_training(workspace: Workspace, tables: Tables, day: dt.date) -> FeasibilityVerdict | None:
+    """Return what a training as of a day could show, from the newest snapshot whose label window is over.
+
+    A training is measured on up to three such snapshots, so it has at least these customers. None where orders are not
+    mapped or nobody was eligible.
+    """
+    if n.ORDER_LINES not in tables.frames:
+        return None
+    churn = workspace.settings.churn
+    window = churn.gap_days + churn.horizon_days
+    spine = make_spine(tables, [day - dt.timedelta(days=window)], active_days=churn.active_days)
+    if spine.empty:
+        return None
+    left = churn_labels(
+        tables,
+        spine,
+        gap_days=churn.gap_days,
+        horizon_days=churn.horizon_days,
+        known_until=cutoff_us(day, tables.zone),
+    )
+    return feasibility(len(spine), int(left.sum()), window_days=window)
+
+
+def after_training(training: Training) -> FeasibilityVerdict:
+    """Return what the evaluation of a training has shown, and what more leavers would."""
+    label, rows = training.model.label, training.evaluation
+    return feasibility_of_evaluation(
+        rows["y"].to_numpy(bool),
+        rows["p"].to_numpy(float),
+        rows[n.CUSTOMER_ID],
+        training.metrics["auc"],
+        window_days=label.gap_days + label.horizon_days,
+    )
