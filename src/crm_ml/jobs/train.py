@@ -18,10 +18,11 @@ import crm_ml
 from crm_ml import names as n
 from crm_ml.errors import DamagedArtefact, Finding, HeldBack
 from crm_ml.faults import crash_point
-from crm_ml.features import build_features, churn_labels, cutoff_us, data_hash, make_spine, visible
+from crm_ml.features import build_features, cutoff_us, data_hash, visible
 from crm_ml.features.timeline import date_of, zone_clock
 from crm_ml.jobs import tracking
 from crm_ml.jobs.bundles import store_bundle
+from crm_ml.jobs.definition import eligible, outcomes
 from crm_ml.jobs.files import disk_errors, remove_leftovers, temporary_folder
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
 from crm_ml.jobs.lock import locked
@@ -209,16 +210,17 @@ def churn_dataset(workspace: Workspace, tables: Tables, day: dt.date) -> tuple[D
     days = snapshots_for(
         day,
         churn.gap_days,
-        churn.horizon_days,
+        # windows of own length: only where even the longest is over has nobody been left out for being slow
+        churn.longest_days,
         churn.snapshots.every_days,
         churn.snapshots.history_days,
         churn.snapshots.min_history_days,
         first,
     )
-    spine = make_spine(tables, days, active_days=churn.active_days)
-    labels = churn_labels(tables, spine, gap_days=churn.gap_days, horizon_days=churn.horizon_days, known_until=cutoff)
+    spine = eligible(tables, days, churn)
+    labels, horizons = outcomes(tables, spine, churn, known_until=cutoff)
     frame = build_features(tables, spine)
-    return make_dataset(frame, labels, gap_days=churn.gap_days, horizon_days=churn.horizon_days), first
+    return make_dataset(frame, labels, gap_days=churn.gap_days, horizon_days=horizons), first
 
 
 def _local_day(instant: int, zone: str) -> dt.date:
@@ -236,6 +238,7 @@ def _fit(workspace: Workspace, dataset: Dataset, day: dt.date, first: dt.date, s
         horizon_days=churn.horizon_days,
         every_days=churn.snapshots.every_days,
         first_event=first,
+        outcome=churn.outcome,
         progress=lambda what, share: say(f"training {share:4.0%}: {what}"),
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crm_ml.errors import Finding, HeldBack
+from crm_ml.features.outcome import Outcome
 from crm_ml.models.calibration import Calibration, calibrate
 from crm_ml.models.columns import FloatArray, learn_columns
 from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, rolling_folds
@@ -138,6 +139,7 @@ def train_churn(
     max_rows: int = 100_000,
     replicates: int = 400,
     folds: int = 4,
+    outcome: Outcome | None = None,
     progress: Progress | None = None,
 ) -> Training:
     """Train, evaluate and judge a churn model; pure: same inputs give the same result at any thread count.
@@ -170,6 +172,9 @@ def train_churn(
         At most so many for boosting; never changes the result.
     folds : int
         At most so many rolling folds.
+    outcome : Outcome, optional
+        What the labels count as churn, for the model's label; default: no purchase. Where it gives windows of own
+        length, the split and the folds keep the longest one apart.
     max_rows : int
         Boosting is fitted on at most about so many rows; older snapshots are thinned first.
     progress : callable, optional
@@ -183,11 +188,12 @@ def train_churn(
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    settings = _Settings(train_as_of, gap_days + horizon_days, seed, capacity, threads, max_rows, replicates, folds)
+    label = Label(gap_days, horizon_days, outcome=outcome or Outcome())
+    settings = _Settings(train_as_of, label.longest_days, seed, capacity, threads, max_rows, replicates, folds)
     say = progress or (lambda what, share: None)
     # BLAS sums in another order with other thread counts; LightGBM's own threads stay
     with threadpool_limits(limits=1, user_api="blas"):
-        outcome = _train(dataset, settings, Label(gap_days, horizon_days), first_event, say)
+        trained = _train(dataset, settings, label, first_event, say)
     parameters = {
         "train_as_of": train_as_of.isoformat(),
         "gap_days": gap_days,
@@ -198,9 +204,10 @@ def train_churn(
         "max_rows": max_rows,
         "replicates": replicates,
         "folds": folds,
-        **outcome.recipe.as_dict(),
+        **({} if label.outcome == Outcome() else {f"churn_{k}": v for k, v in label.outcome.as_json().items()}),
+        **trained.recipe.as_dict(),
     }
-    return Training(**{**vars(outcome), "parameters": parameters})
+    return Training(**{**vars(trained), "parameters": parameters})
 
 
 def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.date | None, say: Progress) -> Training:
