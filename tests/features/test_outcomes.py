@@ -169,7 +169,7 @@ def test_what_an_outcome_needs_is_named(tables, lines, outcome, frames, told):
 
 def test_an_unknown_category_is_named_with_the_nearest(tables, lines):
     made = tables(order_lines=lines(("A", "2026-02-01", 1.0), product_id=["p"]), products=PRODUCTS)
-    with pytest.raises(DataError, match='found Pumps, Valves. Did you mean "Pumps"') as caught:
+    with pytest.raises(DataError, match=r'found Pumps, Valves\. Did you mean "Pumps"') as caught:
         make_spine(made, [DAY], active_days=365, outcome=Outcome(category="Pumpz"))
     assert caught.value.code == "unknown_category"
 
