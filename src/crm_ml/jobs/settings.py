@@ -50,14 +50,11 @@ class ChurnSettings(Strict):
         default=365, ge=1, le=3660, description="a purchase within these days makes a customer eligible"
     )
     gap_days: int = Field(default=0, ge=0, le=366, description="days between the cutoff and the label window")
-    horizon_days: int = Field(
-        default=90,
-        ge=1,
-        le=1830,
-        description="length of the label window; with `horizon`: of customers with fewer than two purchase days",
-    )
+    horizon_days: int = Field(default=90, ge=1, le=1830, description="length of the label window")
     horizon: HorizonSettings | None = Field(
-        default=None, description="a label window per customer, by its own rhythm; default: `horizon_days` for all"
+        default=None,
+        description="a label window per customer, by its own rhythm; who has fewer than two purchase days gets "
+        "`horizon_days`",
     )
     target: Target = Field(
         default=NO_PURCHASE,
