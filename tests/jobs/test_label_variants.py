@@ -69,6 +69,18 @@ def test_tables_that_a_definition_needs_are_asked_for(untrained, firm_day, churn
         assert caught.value.exit_code == 3
 
 
+def test_check_says_what_a_definition_lacks(untrained):
+    give_products(untrained)
+    found = crm.check(redefine(untrained, "category: Pumpen", "  products: {source: data/products.parquet}\n"))
+    assert found.error is None
+    text = (untrained / "crm.yaml").read_text()
+    (untrained / "crm.yaml").write_text(text.replace("category: Pumpen", "category: Pumpe"))
+    errors = [finding for finding in crm.check(untrained).findings if finding.severity == "error"]
+    assert [(finding.code, finding.remedy) for finding in errors] == [("unknown_category", 'Did you mean "Pumpen"?')]
+    (untrained / "crm.yaml").write_text(text.replace("category: Pumpen", "target: contract_cancelled"))
+    assert crm.check(untrained).error.exit_code == 3
+
+
 def test_snapshots_of_own_windows_are_old_enough_for_the_longest(untrained):
     workspace, day = redefine(untrained, "horizon: {own_gap: 2, max_days: 200}"), dt.date(2025, 3, 3)
     tables = read_inputs(workspace, only=CHURN_TABLES)

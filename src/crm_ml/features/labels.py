@@ -68,7 +68,7 @@ def judged(tables: Tables, outcome: Outcome) -> Tables:
 
 
 def _require(tables: Tables, table: str, column: str, what: str) -> None:
-    if column not in tables.mapped.get(table, ()):
+    if table not in tables.frames or column not in tables.mapped.get(table, ()):
         raise DataError(
             f"{what} needs {table}.{column}, which is not mapped",
             remedy=f"Map the table {table} with {column} in crm.yaml, or choose another `churn.target`.",
