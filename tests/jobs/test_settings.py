@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from crm_ml.errors import Failure, UsageError
-from crm_ml.jobs.settings import Settings, inside, open_workspace
+from crm_ml.features import Outcome, OwnGap
+from crm_ml.jobs.settings import Settings, canonical_json, inside, open_workspace
 
 HEAD = "version: 1\ncurrency: EUR\ntimezone: Europe/Berlin\n"
 TABLES = "tables: {order_lines: {source: orders.parquet}}\n"
@@ -227,3 +229,58 @@ def test_a_link_out_of_the_workspace_is_refused(tmp_path):
     with pytest.raises(Failure, match="leads out of the workspace"):
         inside(tmp_path / "ws", "published")
     assert inside(tmp_path / "ws", "mlflow") == Path(tmp_path / "ws" / "mlflow")
+
+
+CHURN = "churn: "
+
+
+@pytest.mark.parametrize(
+    ("churn", "told"),
+    [
+        ("{partial_below: 0.5}", "partial_below is for `target: partial` alone, and target is no_purchase"),
+        ("{target: contract_cancelled, category: Pumps}", "neither category nor horizon can stand"),
+        ("{target: contract_cancelled, horizon: {own_gap: 2}}", "both speak of purchases"),
+        ("{horizon: {own_gap: 2, min_days: 100}}", "must lie between horizon.min_days and horizon.max_days"),
+        ("{target: patial}", 'Did you mean "partial"'),
+        ("{horizon: {own_gaps: 2}}", 'Did you mean "own_gap"'),
+        ("{horizon: {own_gap: 0}}", "greater than 0"),
+        ("{target: partial, partial_below: 1.5}", "less than or equal to 1"),
+    ],
+)
+def test_variants_of_churn_that_contradict_themselves_are_refused(refused, churn, told):
+    assert told in str(refused(HEAD + TABLES + CHURN + churn + "\n"))
+
+
+def test_variants_of_churn(tmp_path):
+    def outcome(churn: str) -> Outcome:
+        (tmp_path / "crm.yaml").write_text(HEAD + TABLES + CHURN + churn + "\n")
+        return open_workspace(tmp_path).settings.churn.outcome
+
+    assert outcome("{}") == Outcome()
+    half = {"target": "partial", "partial_below": 0.5, "trailing_days": 180}
+    assert outcome("{target: partial, active_days: 180}") == Outcome(**half)
+    assert outcome("{target: partial, partial_below: 1, active_days: 30}").partial_below == 1.0
+    assert outcome("{horizon: {own_gap: 2}}") == Outcome(own_gap=OwnGap(2.0, 30, 365))
+    assert outcome("{category: Pumpen}") == Outcome(category="Pumpen")
+    assert outcome("{target: contract_cancelled}") == Outcome(target="contract_cancelled")
+
+
+def test_a_workspace_without_variants_keeps_its_hash(tmp_path):
+    (tmp_path / "crm.yaml").write_text(HEAD + TABLES)
+    # as it was before there were variants
+    relevant = {
+        "version": 1,
+        "currency": "EUR",
+        "timezone": "Europe/Berlin",
+        "margin_rate": 1.0,
+        "churn": {
+            "active_days": 365,
+            "gap_days": 0,
+            "horizon_days": 90,
+            "snapshots": {"every_days": 30, "history_days": 1825, "min_history_days": 90},
+        },
+    }
+    workspace = open_workspace(tmp_path)
+    assert workspace.config_hash == hashlib.sha256(canonical_json(relevant).encode()).hexdigest()
+    (tmp_path / "crm.yaml").write_text(HEAD + TABLES + "churn: {target: partial}\n")
+    assert open_workspace(tmp_path).config_hash != workspace.config_hash

@@ -8,11 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from crm_ml.errors import DamagedArtefact, Failure
+from crm_ml.features import Outcome, OwnGap
 from crm_ml.models import bundle as b
 from crm_ml.models import load_bundle, read_meta, trial_load, write_bundle
 from crm_ml.models.calibration import Calibration
@@ -66,6 +68,24 @@ def test_saved_and_loaded_scores_are_identical(kind, models, data, tmp_path):
     assert read_meta(tmp_path / "b", sha256=sha)["meta"] == {"note": "ü"}
     assert write_bundle(again, tmp_path / "c", {"note": "ü"}) == sha
     assert sorted(os.listdir(tmp_path / "b")) == sorted(os.listdir(tmp_path / "c"))
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(target="partial", partial_below=0.5, trailing_days=365, category="Pumpen"),
+        Outcome(target="contract_cancelled"),
+        Outcome(own_gap=OwnGap(2.0, 30, 365)),
+    ],
+)
+def test_a_variant_of_the_label_comes_back(outcome, models, tmp_path):
+    label = Label(7, 90, outcome=outcome)
+    sha = write_bundle(replace(models[LOGISTIC], label=label), tmp_path / "b")
+    assert load_bundle(tmp_path / "b", sha256=sha).label == label
+
+
+def test_the_plain_label_is_stored_as_before_there_were_variants(saved):
+    assert read_meta(saved(LOGISTIC))["label"] == {"target": "churn", "gap_days": 0, "horizon_days": 90}
 
 
 def test_files_are_what_the_contract_names(saved):
@@ -171,6 +191,10 @@ def edited(**values):
     return lambda content: b.canonical_json({**json.loads(content), **values})
 
 
+def with_outcome(outcome):
+    return lambda bundle: {**bundle, "label": {**bundle["label"], "outcome": outcome}}
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "change", "message"),
     [
@@ -205,6 +229,11 @@ def edited(**values):
         (LOGISTIC, "bundle.json", lambda d: {**d, "train_as_of": "today"}, "do not fit together"),
         (LOGISTIC, "bundle.json", lambda d: {**d, "label": {**d["label"], "target": "leads"}}, "target must be churn"),
         (LOGISTIC, "bundle.json", lambda d: {**d, "label": {**d["label"], "horizon_days": -1}}, "whole number of days"),
+        (LOGISTIC, "bundle.json", lambda d: {**d, "label": {**d["label"], "moon": 1}}, "perhaps outcome"),
+        (LOGISTIC, "bundle.json", with_outcome({"target": "gone"}), "target must be one of"),
+        (LOGISTIC, "bundle.json", with_outcome({"target": "partial"}), "partial_below belongs to"),
+        (LOGISTIC, "bundle.json", with_outcome({"target": "no_purchase", "moon": 1}), "unknown keys"),
+        (LOGISTIC, "bundle.json", with_outcome(["partial"]), "must be a mapping with a target"),
         (LOGISTIC, "bundle.json", lambda d: {**d, "files": {**d["files"], "../x.json": "0"}}, "exactly"),
     ],
 )

@@ -57,6 +57,20 @@ def test_labels_that_are_not_yes_or_no_are_refused(labels):
         make_dataset(table, labels, gap_days=0, horizon_days=30)
 
 
+def test_each_row_may_have_a_window_of_its_own():
+    table = frame_of(("b", D(2026, 1, 1), 1.0), ("a", D(2026, 1, 1), 2.0))
+    data = make_dataset(table, [True, False], gap_days=2, horizon_days=np.array([30, 60]))
+    assert data.frame["customer_id"].tolist() == ["a", "b"]
+    assert data.label_end.astype(str).tolist() == ["2026-03-04", "2026-02-02"]
+
+
+@pytest.mark.parametrize("windows", [[30], [30.0, 60.0], [[30, 60]]])
+def test_windows_that_do_not_fit_the_rows_are_refused(windows):
+    table = frame_of(("a", D(2026, 1, 1), 1.0), ("b", D(2026, 1, 1), 2.0))
+    with pytest.raises(DataError, match="one whole number of days per row"):
+        make_dataset(table, [True, False], gap_days=0, horizon_days=np.array(windows))
+
+
 def test_a_missing_column_is_named():
     with pytest.raises(DataError, match="must have the columns as_of, z"):
         make_dataset(pd.DataFrame({"customer_id": ["a"]}), [True], gap_days=0, horizon_days=30, features=["z"])

@@ -56,8 +56,8 @@ MISTAKES = (
     Mistake(
         "eligible by a purchase at the cutoff",
         "features/labels.py",
-        "start = np.maximum(start, above(spine.cutoffs, seen[0]))",
-        "start = np.maximum(0 * start, above(spine.cutoffs, seen[0] - 1))",
+        "start = np.maximum(start, _above(spine, spine.cutoffs, events, events.seen_from))",
+        "start = np.maximum(0 * start, _above(spine, spine.cutoffs, events, events.seen_from - 1))",
     ),
     Mistake(
         "the gap before the label window dropped",
@@ -68,14 +68,14 @@ MISTAKES = (
     Mistake(
         "the label window a day longer",
         "features/labels.py",
-        "timeline.clock.shift(sorted_spine.cutoffs, gap_days + horizon_days)",
-        "timeline.clock.shift(sorted_spine.cutoffs, gap_days + horizon_days + 1)",
+        "timeline.clock.shift(sorted_spine.cutoffs, gap_days + days)",
+        "timeline.clock.shift(sorted_spine.cutoffs, gap_days + days + 1)",
     ),
     Mistake(
         "labels from what was known later",
         "features/labels.py",
-        "(purchases.seen_from < known_until)",
-        "(purchases.seen_from <= known_until)",
+        "(events.seen_from < known_until)",
+        "(events.seen_from <= known_until)",
     ),
     Mistake(
         "a look-back window a day longer",

@@ -18,7 +18,16 @@ from invisible import invisible_changes
 from messy_firms import INSTANTS, ZONE, Drawn, Firm, Seeded, frame_of, messy_firms, seeded_firm
 from wall_clock import DAY_US, HOUR_US, local_day, midnight, shifted
 
-from crm_ml.features import Feature, build_features, churn_labels, data_hash, make_spine
+from crm_ml.features import (
+    Feature,
+    Outcome,
+    OwnGap,
+    build_features,
+    churn_labels,
+    data_hash,
+    label_horizons,
+    make_spine,
+)
 from crm_ml.tables import Tables, from_frames
 
 FEW = settings(max_examples=60, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -110,6 +119,38 @@ def test_nothing_unknown_at_the_end_changes_a_label(case: tuple[Firm, Firm, int]
         for one in (firm, changed)
     ]
     assert labels[0] == labels[1]
+
+
+OUTCOMES = (
+    Outcome(target="contract_cancelled"),
+    Outcome(target="partial", partial_below=0.5, trailing_days=180, own_gap=OwnGap(2.0, 10, 60)),
+    Outcome(category="Pumps", own_gap=OwnGap(1.5, 10, 60)),
+)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_nothing_unknown_at_the_end_changes_what_counts_as_churn(seed: int) -> None:
+    firm, changed, until = seeded_changes(seed)
+    products = pd.DataFrame({"product_id": ["p0", "p1", "p2"], "category": ["Pumps", "Pumps", "Valves"]})
+    one, other = (
+        from_frames({**each.only("order_lines", "contracts").frames(), "products": products}, zone=each.zone)
+        for each in (firm, changed)
+    )
+    days = [day for day in firm.days if midnight(day, firm.zone) == until]
+    for outcome in OUTCOMES:
+        table, column = ("contracts", "cancelled_at") if outcome.category is None else ("order_lines", "product_id")
+        if outcome.target != "partial" and column not in one.mapped.get(table, ()):
+            continue
+        spine = firm.spine([shifted(until, -3 - outcome.longest(45), firm.zone)])
+        window = {"gap_days": 3, "horizon_days": 45, "known_until": until, "outcome": outcome}
+        assert churn_labels(one, spine, **window).tolist() == churn_labels(other, spine, **window).tolist()
+        now = firm.spine([until])
+        windows = [label_horizons(each, now, horizon_days=45, outcome=outcome).tolist() for each in (one, other)]
+        assert windows[0] == windows[1]
+        who = [
+            make_spine(each, days, active_days=365, outcome=outcome)["customer_id"].tolist() for each in (one, other)
+        ]
+        assert who[0] == who[1]
 
 
 # what is visible

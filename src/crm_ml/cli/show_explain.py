@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from crm_ml.cli.show import out
 from crm_ml.cli.show import printable as _printable
-from crm_ml.jobs.explain_texts import TEXTS, TIERS, counterfactual_text, note_text, of
+from crm_ml.jobs.explain_texts import TEXTS, TIERS, counterfactual_text, note_text, of, probability_text
 from crm_ml.models.explain import shown
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def explain_result(result: ExplainResult, language: str) -> None:
         f"[bold]{of(TEXTS, 'customer', language)} {printable(result.customer_id)}[/] · "
         f"{of(TEXTS, 'as_of', language, day=day)}"
     )
-    console.print(f"{of(TEXTS, 'p', language, days=result.horizon_days)}: [bold]{p}[/] ({printable(tier)})")
+    console.print(f"{printable(probability_text(result, language))}: [bold]{p}[/] ({printable(tier)})")
     for reason in result.reasons:
         sign = "[red]▲[/]" if reason["contribution"] > 0 else "[blue]▼[/]"
         label = result.label(reason["group"], language)

@@ -15,7 +15,8 @@ from crm_ml.features.catalogue import (
     remove_feature,
     sources,
 )
-from crm_ml.features.labels import churn_labels, make_spine
+from crm_ml.features.labels import churn_labels, label_horizons, make_spine, usual_gap_days
+from crm_ml.features.outcome import Outcome, OwnGap
 from crm_ml.features.spec import (
     AnyFeature,
     AttributeFeature,
@@ -38,6 +39,8 @@ __all__ = [
     "Difference",
     "Feature",
     "FunctionFeature",
+    "Outcome",
+    "OwnGap",
     "Ratio",
     "add_feature",
     "build_features",
@@ -46,9 +49,11 @@ __all__ = [
     "cutoff_us",
     "data_hash",
     "default_features",
+    "label_horizons",
     "make_spine",
     "remove_feature",
     "shift_days",
     "sources",
+    "usual_gap_days",
     "visible",
 ]

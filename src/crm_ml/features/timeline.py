@@ -60,13 +60,15 @@ class ZoneClock:
         found: I64 = np.maximum(walls - self.offsets[k], begins[k])
         return found
 
-    def shift(self, instants: I64, days: int) -> I64:
+    def shift(self, instants: I64, days: int | I64) -> I64:
         """Return the instants with the same wall-clock time `days` calendar days later (earlier if negative).
+
+        `days` may be given per instant; then none of them is 0.
 
         An instant in the second pass of a repeated hour counts as the end of that hour, so that order is kept: of two
         instants, the later one is never shifted before the earlier one.
         """
-        if days == 0:
+        if isinstance(days, int) and days == 0:
             return instants
         k = np.searchsorted(self.changes, instants, side="right")
         ends = np.concatenate(([NULL], self.ends))

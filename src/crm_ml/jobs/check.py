@@ -13,13 +13,15 @@ import pandas as pd
 from crm_ml import names as n
 from crm_ml.errors import DataError, Finding, error_from_findings
 from crm_ml.features import cutoff_us
+from crm_ml.features.labels import judged
+from crm_ml.jobs.definition import require_tables
 from crm_ml.jobs.feasibility import before_training
 from crm_ml.jobs.inputs import as_day, as_workspace, read_inputs
 from crm_ml.jobs.policy_file import read_policy
 from crm_ml.jobs.publish import inspect_set
 from crm_ml.jobs.score_table import FILE_NAME
 from crm_ml.jobs.settings import Workspace
-from crm_ml.tables import check_tables
+from crm_ml.tables import Tables, check_tables
 
 _TIER_SHARE = 0.4
 
@@ -79,7 +81,8 @@ def check(workspace: Workspace | str | Path, *, as_of: dt.date | str | None = No
     _, said = read_policy(workspace)
     tables = read_inputs(workspace, strict=False)
     now = None if as_of is None else cutoff_us(as_day(as_of), tables.zone)
-    found = [*said, *tables.findings, *check_tables(tables, now=now), *_tier_shares(workspace)]
+    found = [*said, *tables.findings, *check_tables(tables, now=now), *_definition(workspace, tables)]
+    found += _tier_shares(workspace)
     if as_of is not None and not any(finding.severity == "error" for finding in found):
         verdict = before_training(workspace, tables, as_day(as_of))
         found += [] if verdict is None else [verdict.finding()]
@@ -107,6 +110,16 @@ def crowded_tiers(tiers: Sequence[str], day: str) -> list[Finding]:
                 Finding("warning", "crowded_tier", message, remedy, n.CUSTOMERS, "risk_tier", tiers.count(tier))
             )
     return findings
+
+
+def _definition(workspace: Workspace, tables: Tables) -> list[Finding]:
+    """Look whether what counts as churn can be found out with these tables."""
+    try:
+        require_tables(workspace)
+        judged(tables, workspace.settings.churn.outcome)
+    except DataError as error:
+        return [Finding("error", error.code, error.message, error.remedy)]
+    return []
 
 
 def _tier_shares(workspace: Workspace) -> list[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml import names as n
-from crm_ml.features import build_features, make_spine
+from crm_ml.features import Outcome, build_features, make_spine
 from crm_ml.models import Model
 from crm_ml.models.explain.customer import CustomerRecord
 from crm_ml.tables import Tables
@@ -44,6 +44,7 @@ class Question:
     cutoff : int
         UTC microseconds.
     active_days : int
+    outcome : Outcome
     """
 
     tables: Tables
@@ -53,6 +54,7 @@ class Question:
     model: Model
     cutoff: int
     active_days: int
+    outcome: Outcome = field(default_factory=Outcome)
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,8 @@ def _free(stem: str, taken: set[str | None]) -> str:
 
 
 def _as_typical(asked: Question, features: Sequence[str]) -> float:
-    everybody = make_spine(asked.tables, [asked.record.as_of], active_days=asked.active_days)
+    day, active_days = asked.record.as_of, asked.active_days
+    everybody = make_spine(asked.tables, [day], active_days=active_days, outcome=asked.outcome)
     step = -(-len(everybody) // _SAMPLE)
     others = build_features(asked.tables, everybody.iloc[::step])
     changed = asked.features.copy()

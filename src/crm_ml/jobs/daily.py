@@ -242,6 +242,7 @@ def _context(morning: Morning, crowded: Iterable[Finding]) -> ListContext:
         model_version=serving.version,
         model_trained=serving.train_as_of,
         horizon_days=settings.churn.horizon_days,
+        outcome=settings.churn.outcome,
         company=settings.company,
         value_is_revenue=settings.margin_rate == 1.0 and not costs,
         notices=tuple(_crowded_notice(finding) for finding in crowded),

@@ -13,9 +13,10 @@ import pandas as pd
 
 from crm_ml import names as n
 from crm_ml.errors import UsageError
-from crm_ml.features import AnyFeature, build_features, cutoff_us, make_spine, visible
+from crm_ml.features import AnyFeature, Outcome, build_features, cutoff_us, visible
 from crm_ml.features.attributes import own_features
 from crm_ml.jobs.counterfactuals import Answer, Question, counterfactuals
+from crm_ml.jobs.definition import eligible
 from crm_ml.jobs.explain_subject import find_customer, refuse_not_eligible
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, read_inputs, require_churn
 from crm_ml.jobs.policy_file import load_policy
@@ -73,6 +74,8 @@ class ExplainResult:
         The page that was written; None after a dry run.
     pictures : mapping
         Name to file.
+    outcome : Outcome
+        What the probability is a probability of.
     """
 
     as_of: dt.date
@@ -103,6 +106,7 @@ class ExplainResult:
     name: str | None = field(default=None, repr=False)
     page: Path | None = None
     pictures: Mapping[str, Path] = field(default_factory=dict)
+    outcome: Outcome = field(default_factory=Outcome)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -280,7 +284,9 @@ def _explained(scores: DayScores, tables: Tables, customer_id: str, language: st
     gap = values.get(n.ORDER_GAP_DAYS_MEAN, np.nan)
     of_feature = {part["feature"]: part["group"] for part in parts}
     answers = counterfactuals(
-        Question(tables, seen, record, features, how.model, cutoff_us(how.as_of, own.zone), how.active_days),
+        Question(
+            tables, seen, record, features, how.model, cutoff_us(how.as_of, own.zone), how.active_days, how.outcome
+        ),
         _by_group(scored, at, declared),
         of_feature,
     )
@@ -308,7 +314,8 @@ def _explained(scores: DayScores, tables: Tables, customer_id: str, language: st
         notes=(*row["notes"], *_otherwise(published, how.as_of, row["p_churn"])),
         language=language,
         currency=own.currency,
-        horizon_days=how.horizon_days,
+        horizon_days=how.outcome.longest(how.horizon_days),
+        outcome=how.outcome,
         record=record,
         usual_gap_days=float(gap) if np.isfinite(gap) else None,
         thresholds={"high": tiers.high.min_p, "medium": tiers.medium.min_p},
@@ -361,7 +368,7 @@ def _looking_back(scores: DayScores, customer_id: str) -> pd.DataFrame:
     months = [12 * day.year + day.month - 1 - k for k in range(HISTORY_MONTHS + 1)]
     starts = [dt.date(month // 12, month % 12 + 1, 1) for month in reversed(months)]
     days = [start for start in starts if start < day] + [day]
-    spine = make_spine(own, days, active_days=scores.how.active_days)
+    spine = eligible(own, days, scores.workspace.settings.churn)
     spine = spine[spine[n.CUSTOMER_ID] == customer_id]
     p = scores.how.model.predict_proba(build_features(own, spine))
     known = dict(zip(spine[n.AS_OF], p.tolist(), strict=True))

@@ -29,6 +29,7 @@ from crm_ml.jobs.explain_texts import (
     counterfactual_text,
     note_text,
     of,
+    probability_text,
 )
 from crm_ml.jobs.files import disk_errors, make_folder, replace_file
 from crm_ml.jobs.settings import Workspace, inside
@@ -132,7 +133,7 @@ def _values(result: ExplainResult, pictures: Mapping[str, bytes]) -> dict[str, A
         "name": clean(result.name or "", language, NAME_CHARACTERS),
         "as_of": of(TEXTS, "as_of", said, day=day),
         "p": end,
-        "p_text": of(TEXTS, "p", said, days=result.horizon_days),
+        "p_text": probability_text(result, said),
         "tier": result.risk_tier,
         "tier_word": of(TIERS, result.risk_tier, said),
         "value": amounts.money(result.value_at_stake, result.currency, said),

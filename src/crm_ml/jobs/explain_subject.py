@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.errors import Failure, did_you_mean
-from crm_ml.features import cutoff_us, make_spine, visible
+from crm_ml.features import cutoff_us, visible
+from crm_ml.features.outcome import CONTRACT_CANCELLED
+from crm_ml.jobs.definition import eligible
 from crm_ml.jobs.inputs import nothing_visible
 from crm_ml.jobs.settings import ChurnSettings
 from crm_ml.models.explain.customer import customer_record
@@ -100,7 +102,7 @@ def refuse_not_eligible(own: Tables, seen: Tables, *, customer_id: str, day: dt.
     Failure
         With the code ``not_eligible``.
     """
-    spine = make_spine(own, [day], active_days=churn.active_days)
+    spine = eligible(own, [day], churn)
     if (spine[n.CUSTOMER_ID] == customer_id).any():
         return
     raise Failure(
@@ -123,6 +125,10 @@ def _why_not(seen: Tables, customer_id: str, day: dt.date, churn: ChurnSettings)
     if not len(bought):
         return "it has not bought anything before"
     last = bought["on"].iloc[-1]
+    if (day - last).days <= churn.active_days and churn.target == CONTRACT_CANCELLED:
+        return "no contract of it runs on that day"
+    if (day - last).days <= churn.active_days and churn.category is not None:
+        return f"it bought nothing of the category {churn.category} within {churn.active_days} days"
     return (
         f"its last purchase was on {last}, {(day - last).days} days before, "
         f"and only who bought within {churn.active_days} days is"

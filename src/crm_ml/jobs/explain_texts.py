@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from crm_ml.actions.lists import words
+from crm_ml.features.outcome import Outcome
 from crm_ml.models.explain import amounts, shown
 from crm_ml.models.explain.groups import feature_label
+from crm_ml.models.explain.outcome_texts import outcome_clause
 
 if TYPE_CHECKING:
     from crm_ml.jobs.counterfactuals import Answer
@@ -28,6 +30,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "Wahrscheinlichkeit, dass der Kunde in den nächsten {days} Tagen nichts bestellt",
         "Probability that the customer orders nothing in the next {days} days",
     ),
+    "p_variant": ("Wahrscheinlichkeit, {clause}", "Probability {clause}"),
     "tier": ("Risikostufe", "Risk tier"),
     "value": ("Jahreswert", "Yearly value"),
     "reasons": ("Die Gründe und die Zeilen dahinter", "The reasons, and the rows behind them"),
@@ -193,6 +196,14 @@ def of(texts: Mapping[str, tuple[str, str]], key: str, language: str, **values: 
     if key not in texts:
         return key
     return texts[key][0 if language == "de" else 1].format(**values)
+
+
+def probability_text(result: ExplainResult, language: str) -> str:
+    """Return what the probability says, before its value."""
+    if result.outcome == Outcome():
+        return of(TEXTS, "p", language, days=result.horizon_days)
+    clause = outcome_clause(result.outcome, language, horizon_days=result.horizon_days)
+    return of(TEXTS, "p_variant", language, clause=clause)
 
 
 def note_text(result: ExplainResult, note: str, language: str) -> str:

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from crm_ml import features as floor
 from crm_ml import names as n
 from crm_ml.errors import DataError, UsageError
-from crm_ml.features import cutoff_us, make_spine
+from crm_ml.features import cutoff_us
+from crm_ml.jobs.definition import eligible
 from crm_ml.jobs.files import replace_file
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
 from crm_ml.jobs.settings import Workspace
@@ -88,7 +89,7 @@ def build_features(
     tables = read_inputs(workspace, only=CHURN_TABLES)
     if given is None:
         _refuse_unseen(tables, {cutoff_us(day, tables.zone): day for day in days})
-        rows = make_spine(tables, sorted(set(days)), active_days=workspace.settings.churn.active_days)
+        rows = eligible(tables, sorted(set(days)), workspace.settings.churn)
     else:
         _refuse_unseen(tables, dict(zip(given[_CUTOFF].tolist(), given[n.AS_OF], strict=True)))
         rows = _permitted(tables, given)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from crm_ml import names as n
 from crm_ml.errors import DataError, Failure, UsageError, did_you_mean
+from crm_ml.jobs.definition import require_tables
 from crm_ml.jobs.settings import Workspace, open_workspace
 from crm_ml.tables import Tables, read_tables
 
@@ -81,6 +82,7 @@ def require_churn(workspace: Workspace, kind: str) -> None:
         )
     if kind == LEADS:
         raise Failure("Lead scoring is not in this version", remedy="Use churn.", code="not_in_this_version")
+    require_tables(workspace)
 
 
 def read_inputs(workspace: Workspace, *, only: Collection[str] | None = None, strict: bool = True) -> Tables:

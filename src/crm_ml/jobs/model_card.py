@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from crm_ml.features.outcome import Outcome
 from crm_ml.jobs.feasibility import after_training
 from crm_ml.models import Interval, Training
+from crm_ml.models.explain.outcome_texts import outcome_clause
 
 _MEASURES = {
     "auc": "AUC (chance that a churner is ranked above a stayer)",
@@ -32,6 +34,10 @@ def model_card(training: Training, facts: Mapping[str, str], most_used: Sequence
     """
     label = training.model.label
     window = f"[day + {label.gap_days}, day + {label.gap_days + label.horizon_days})"
+    what = f"probability that a customer buys nothing in the days {window}"
+    if label.outcome != Outcome():
+        clause = outcome_clause(label.outcome, "en", horizon_days=label.horizon_days)
+        what = f"probability {clause}" + (f", from day + {label.gap_days} on" if label.gap_days else "")
     lines = [
         f"# Churn model as of {facts['as_of']}",
         "",
@@ -39,7 +45,7 @@ def model_card(training: Training, facts: Mapping[str, str], most_used: Sequence
         "",
         "| | |",
         "|---|---|",
-        f"| what it says | probability that a customer buys nothing in the days {window} |",
+        f"| what it says | {what} |",
         f"| kind | {training.model_kind} ({len(training.model.features)} features) |",
         f"| verdict | {training.verdict} |",
         f"| trained on | {training.train_rows:,} rows, {training.train_events:,} of them churned, at "

@@ -221,6 +221,7 @@ class DayScores:
             as_of=self.seen.day,
             active_days=settings.churn.active_days,
             horizon_days=settings.churn.horizon_days,
+            outcome=settings.churn.outcome,
             margin_rate=settings.margin_rate,
             model=self.serving.load(self.workspace),
             model_version=self.serving.version,

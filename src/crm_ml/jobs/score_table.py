@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from crm_ml import names as n
 from crm_ml.actions import priority, value_at_stake
 from crm_ml.actions.policy import TierRules, assign_tiers
 from crm_ml.errors import Failure
-from crm_ml.features import build_features, make_spine
+from crm_ml.features import Outcome, build_features, make_spine, usual_gap_days
 from crm_ml.features.attributes import own_features
+from crm_ml.features.outcome import CONTRACT_CANCELLED
 from crm_ml.models import Contributions, Model
 from crm_ml.models.explain.reasons import reasons_for
 from crm_ml.tables import Tables
@@ -82,6 +83,8 @@ class Scoring:
         Of the policy.
     previous : DataFrame or None
         ``customer_id``, ``risk_tier`` and ``tier_p`` of the set before, for tiers that do not flicker.
+    outcome : Outcome
+        What counts as churn; with windows of own length `horizon_days` is that of customers without a rhythm.
     """
 
     as_of: dt.date
@@ -93,6 +96,7 @@ class Scoring:
     model_sha256: str
     tiers: TierRules
     previous: pd.DataFrame | None = None
+    outcome: Outcome = field(default_factory=Outcome)
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,8 @@ def customer_features(tables: Tables, how: Scoring) -> pd.DataFrame:
     Failure
         If the model needs a feature that is not declared.
     """
-    frame = build_features(tables, make_spine(tables, [how.as_of], active_days=how.active_days))
+    spine = make_spine(tables, [how.as_of], active_days=how.active_days, outcome=how.outcome)
+    frame = build_features(tables, spine)
     missing = [name for name in (*how.model.features, *_VALUE_FEATURES) if name not in frame.columns]
     if missing:
         raise Failure(
@@ -155,7 +160,7 @@ def score_customers(frame: pd.DataFrame, seen: Tables, how: Scoring) -> Scored:
         "value_at_stake": pa.array(value),
         "priority": pa.array(priority(p, value)),
         "reasons": pa.array(reasons, pa.list_(REASON)),
-        "notes": pa.array(_notes(frame, how, kept), pa.list_(pa.string())),
+        "notes": pa.array(_notes(frame, how, kept, _slow(frame, seen, how)), pa.list_(pa.string())),
         "model_kind": pa.array([how.model.kind] * rows),
         "model_version": pa.array([how.model_version] * rows),
         "model_sha256": pa.array([how.model_sha256] * rows),
@@ -199,9 +204,18 @@ def _account_managers(seen: Tables, customer_ids: pd.Series) -> pa.Array:
     return customers["account_manager_id"].combine_chunks().take(at)
 
 
-def _notes(frame: pd.DataFrame, how: Scoring, kept: Sequence[bool]) -> list[list[str]]:
+def _slow(frame: pd.DataFrame, seen: Tables, how: Scoring) -> np.ndarray:
+    """Return whose usual gap exceeds its label window: a pause tells little of it."""
+    if how.outcome.target == CONTRACT_CANCELLED:
+        return np.zeros(len(frame), bool)
+    gaps = frame[n.ORDER_GAP_DAYS_MEAN].to_numpy(np.float64)
+    if how.outcome.category is not None:
+        gaps = usual_gap_days(seen, frame[[n.CUSTOMER_ID, n.AS_OF]], outcome=how.outcome)
+    return np.asarray(gaps > how.outcome.horizons(gaps, how.horizon_days))
+
+
+def _notes(frame: pd.DataFrame, how: Scoring, kept: Sequence[bool], slow: np.ndarray) -> list[list[str]]:
     every = [NOTE_RULE] if how.model.kind == "rule" else []
-    slow = frame[n.ORDER_GAP_DAYS_MEAN].to_numpy(np.float64) > how.horizon_days
     short = ~(frame[n.ORDER_DAYS_COUNT].to_numpy(np.float64) >= _FEW_ORDER_DAYS)
     return [
         [

@@ -11,6 +11,7 @@ from typing import Any
 from crm_ml.errors import HeldBack
 from crm_ml.faults import crash_point
 from crm_ml.jobs import bundles, tracking
+from crm_ml.jobs.definition import flat_label, label_of
 from crm_ml.jobs.settings import Workspace
 from crm_ml.models import Model
 from crm_ml.models.bundle import load_bundle, read_meta, trial_load
@@ -86,11 +87,12 @@ def _refuse_later(trained: dt.date, day: dt.date) -> None:
 
 
 def _refuse_other_label(workspace: Workspace, label: Mapping[str, Any]) -> None:
-    churn = workspace.settings.churn
-    for key, wanted in (("gap_days", churn.gap_days), ("horizon_days", churn.horizon_days)):
-        if label[key] != wanted:
+    trained, wanted = flat_label(label), flat_label(label_of(workspace.settings.churn).as_json())
+    for key in sorted({*trained, *wanted}):
+        if trained.get(key) != wanted.get(key):
             raise HeldBack(
-                f"The model that serves was trained with {key} {label[key]}, and crm.yaml says {wanted}",
+                f"The model that serves was trained with {key} {trained.get(key, 'not set')}, and crm.yaml says "
+                f"{wanted.get(key, 'not set')}",
                 remedy="Train again with the new definition, or restore the old one.",
                 code="other_label",
             )

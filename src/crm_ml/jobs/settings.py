@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from crm_ml.errors import Failure, UsageError, did_you_mean
+from crm_ml.features.outcome import CONTRACT_CANCELLED, NO_PURCHASE, PARTIAL, Outcome, OwnGap, Target
 from crm_ml.jobs.yamlfile import read_yaml
 from crm_ml.strict import Strict, listed, parse_strictly
 from crm_ml.strict import canonical_json as canonical_json
@@ -29,6 +30,19 @@ class SnapshotSettings(Strict):
     min_history_days: int = Field(default=90, ge=0, le=3660, description="days of events before the first snapshot")
 
 
+class HorizonSettings(Strict):
+    """A label window per customer: so many of its usual gaps, within bounds."""
+
+    own_gap: float = Field(gt=0, le=20, description="length of the label window in usual gaps of the customer, e.g. 2")
+    min_days: int = Field(default=30, ge=1, le=1830, description="shortest label window")
+    max_days: int = Field(
+        default=365, ge=1, le=1830, description="longest label window; as much history is left out at the end"
+    )
+
+
+_PARTIAL_BELOW = 0.5
+
+
 class ChurnSettings(Strict):
     """What churn means here."""
 
@@ -37,10 +51,73 @@ class ChurnSettings(Strict):
     )
     gap_days: int = Field(default=0, ge=0, le=366, description="days between the cutoff and the label window")
     horizon_days: int = Field(default=90, ge=1, le=1830, description="length of the label window")
+    horizon: HorizonSettings | None = Field(
+        default=None,
+        description="a label window per customer, by its own rhythm; who has fewer than two purchase days gets "
+        "`horizon_days`",
+    )
+    target: Target = Field(
+        default=NO_PURCHASE,
+        description="what counts as churn in the label window: no purchase, a contract cancelled, or revenue below a "
+        "part of the usual",
+    )
+    partial_below: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="with `target: partial`: churned is whose daily revenue falls below this part of its own over the "
+        f"last `active_days`; then {_PARTIAL_BELOW} if not given",
+    )
+    category: str | None = Field(
+        default=None,
+        min_length=1,
+        description="only products of this category count, for who is eligible and for what is churn",
+    )
     snapshots: SnapshotSettings = Field(default_factory=lambda: SnapshotSettings())
     leak_allow: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         default=(), description="columns that the leak guard must not hold back: they were known before the outcome"
     )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ChurnSettings:
+        own = self.horizon
+        faults = [
+            (
+                self.partial_below is None or self.target == PARTIAL,
+                f"partial_below is for `target: partial` alone, and target is {self.target}",
+            ),
+            (
+                self.target != CONTRACT_CANCELLED or (own is None and self.category is None),
+                "with `target: contract_cancelled` neither category nor horizon can stand: both speak of purchases",
+            ),
+            (
+                own is None or own.min_days <= self.horizon_days <= own.max_days,
+                f"horizon_days ({self.horizon_days}) is the window of customers without a rhythm yet and must lie "
+                f"between horizon.min_days and horizon.max_days "
+                f"({'' if own is None else own.min_days} and {'' if own is None else own.max_days})",
+            ),
+        ]
+        wrong = [message for holds, message in faults if not holds]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @property
+    def outcome(self) -> Outcome:
+        """What counts as churn, as features and models take it."""
+        partial, own = self.target == PARTIAL, self.horizon
+        return Outcome(
+            target=self.target,
+            partial_below=(self.partial_below or _PARTIAL_BELOW) if partial else None,
+            trailing_days=self.active_days if partial else None,
+            category=self.category,
+            own_gap=None if own is None else OwnGap(own.own_gap, own.min_days, own.max_days),
+        )
+
+    @property
+    def longest_days(self) -> int:
+        """Length of the longest label window: when every row of a snapshot is mature, the gap aside."""
+        return self.outcome.longest(self.horizon_days)
 
 
 class LeadSettings(Strict):
@@ -130,7 +207,9 @@ class Workspace:
         relevant = self.settings.model_dump(
             mode="json", include={"version", "currency", "timezone", "churn", "margin_rate"}
         )
-        return hashlib.sha256(canonical_json(relevant).encode()).hexdigest()
+        # what is not said must not count: a workspace keeps its hash when a variant is added that it does not use
+        churn = {key: value for key, value in relevant["churn"].items() if value not in (None, NO_PURCHASE)}
+        return hashlib.sha256(canonical_json({**relevant, "churn": churn}).encode()).hexdigest()
 
 
 def inside(root: Path, name: str) -> Path:

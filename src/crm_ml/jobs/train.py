@@ -19,10 +19,11 @@ import crm_ml
 from crm_ml import names as n
 from crm_ml.errors import DamagedArtefact, Finding, HeldBack
 from crm_ml.faults import crash_point
-from crm_ml.features import build_features, churn_labels, cutoff_us, data_hash, make_spine, visible
+from crm_ml.features import build_features, cutoff_us, data_hash, visible
 from crm_ml.features.timeline import date_of, zone_clock
 from crm_ml.jobs import tracking
 from crm_ml.jobs.bundles import store_bundle
+from crm_ml.jobs.definition import eligible, outcomes
 from crm_ml.jobs.feasibility import after_training
 from crm_ml.jobs.files import disk_errors, remove_leftovers, temporary_folder
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
@@ -211,22 +212,17 @@ def churn_dataset(workspace: Workspace, tables: Tables, day: dt.date) -> tuple[D
     """Return features and labels at all mature snapshots for training as of a day, and the day of the first order."""
     churn = workspace.settings.churn
     first = first_order_day(tables, day)
-    spine = make_spine(tables, churn_calendar(workspace).snapshots(day, first), active_days=churn.active_days)
-    labels = churn_labels(
-        tables,
-        spine,
-        gap_days=churn.gap_days,
-        horizon_days=churn.horizon_days,
-        known_until=cutoff_us(day, tables.zone),
-    )
+    spine = eligible(tables, churn_calendar(workspace).snapshots(day, first), churn)
+    labels, horizons = outcomes(tables, spine, churn, known_until=cutoff_us(day, tables.zone))
     frame = build_features(tables, spine)
-    return make_dataset(frame, labels, gap_days=churn.gap_days, horizon_days=churn.horizon_days), first
+    return make_dataset(frame, labels, gap_days=churn.gap_days, horizon_days=horizons), first
 
 
 def churn_calendar(workspace: Workspace) -> Calendar:
     """Return how the workspace lays out snapshots and labels."""
     churn = workspace.settings.churn
-    return Calendar(gap_days=churn.gap_days, horizon_days=churn.horizon_days, **churn.snapshots.model_dump())
+    # windows of own length: only where even the longest is over has nobody been left out for being slow
+    return Calendar(gap_days=churn.gap_days, horizon_days=churn.longest_days, **churn.snapshots.model_dump())
 
 
 def first_order_day(tables: Tables, day: dt.date) -> dt.date:
@@ -259,6 +255,7 @@ def _fit(workspace: Workspace, dataset: Dataset, day: dt.date, first: dt.date, s
         every_days=churn.snapshots.every_days,
         first_event=first,
         leak_allow=churn.leak_allow,
+        outcome=churn.outcome,
         progress=lambda what, share: say(f"training {share:4.0%}: {what}"),
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from crm_ml.models.bundle import load_bundle, read_meta, trial_load, write_bundle
 from crm_ml.models.calibration import Calibration
 from crm_ml.models.columns import Column, ColumnContract
@@ -9,12 +12,20 @@ from crm_ml.models.dataset import Calendar, Dataset, is_mature, make_dataset, ro
 from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.explain.contributions import Contributions
 from crm_ml.models.model import Label, Model
+from crm_ml.models.plan import TrainingPlan
 from crm_ml.models.train import train_churn, train_every
 from crm_ml.models.training import Trained, Training
+
+if TYPE_CHECKING:
+    from crm_ml.models.estimators import ChurnClassifier, RecencyRule, RfmLogisticClassifier
+
+# loaded when first asked for: they need scikit-learn, and nothing else here does
+_ESTIMATORS = ("ChurnClassifier", "RecencyRule", "RfmLogisticClassifier")
 
 __all__ = [
     "Calendar",
     "Calibration",
+    "ChurnClassifier",
     "Column",
     "ColumnContract",
     "Contributions",
@@ -22,8 +33,11 @@ __all__ = [
     "Interval",
     "Label",
     "Model",
+    "RecencyRule",
+    "RfmLogisticClassifier",
     "Trained",
     "Training",
+    "TrainingPlan",
     "is_mature",
     "load_bundle",
     "make_dataset",
@@ -35,3 +49,9 @@ __all__ = [
     "trial_load",
     "write_bundle",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ESTIMATORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("crm_ml.models.estimators"), name)

@@ -105,11 +105,7 @@ def write_bundle(model: Model, folder: Path, meta: Mapping[str, Any] | None = No
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "model_kind": model.kind,
-        "label": {
-            "target": model.label.target,
-            "gap_days": model.label.gap_days,
-            "horizon_days": model.label.horizon_days,
-        },
+        "label": model.label.as_json(),
         "train_as_of": model.train_as_of.isoformat(),
         "feature_count": len(model.contract.columns),
         "files": {name: _sha(content) for name, content in contents.items()},
@@ -293,12 +289,6 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _days(value: Any, lowest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-        raise ValueError(f"expected a whole number of days from {lowest}, found {value!r}")
-    return value
-
-
 def _exact(value: Mapping[str, Any], keys: set[str]) -> Mapping[str, Any]:
     if not isinstance(value, dict) or set(value) != keys:
         raise ValueError(f"expected exactly the keys {sorted(keys)}")
@@ -358,12 +348,11 @@ def _assemble(folder: Path, files: _Files) -> Model:
         if "model.json" in contents
         else {"kind": "lightgbm", "file": "model.txt"}
     )
-    label = _exact(bundle["label"], {"target", "gap_days", "horizon_days"})
     return Model(
         scorer=_scorer(stored, text),
         contract=_contract(_parse(folder, "features.json", contents["features.json"])),
         calibration=calibration_from_json(_parse(folder, "calibration.json", contents["calibration.json"])),
-        label=Label(_days(label["gap_days"], 0), _days(label["horizon_days"], 1), str(label["target"])),
+        label=Label.from_json(bundle["label"]),
         train_as_of=dt.date.fromisoformat(bundle["train_as_of"]),
     )
 

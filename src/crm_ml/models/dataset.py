@@ -67,7 +67,7 @@ def make_dataset(
     y: Sequence[bool] | NDArray[Any],
     *,
     gap_days: int,
-    horizon_days: int,
+    horizon_days: int | NDArray[np.int64],
     features: Sequence[str] | None = None,
 ) -> Dataset:
     """Return the rows sorted by (as_of, customer_id), so that their order can never matter.
@@ -78,15 +78,18 @@ def make_dataset(
         One row per customer and snapshot: ``customer_id``, ``as_of`` (a date) and the feature columns.
     y : sequence of bool
         What happened in ``[as_of + gap_days, as_of + gap_days + horizon_days)``.
-    gap_days, horizon_days : int
-        The label window, which tells when a row is mature.
+    gap_days : int
+        Days between the snapshot and the label window.
+    horizon_days : int or numpy.ndarray of int
+        Length of the label window, one for all or one per row of the frame: it tells when a row is mature.
     features : sequence of str, optional
         Default: every column but ``customer_id``, ``as_of`` and ``cutoff``.
 
     Raises
     ------
     DataError
-        If a column is missing, a label is not yes or no, or a (customer, snapshot) stands there twice.
+        If a column is missing, a label is not yes or no, the windows do not fit the rows, or a (customer, snapshot)
+        stands there twice.
 
     Examples
     --------
@@ -126,8 +129,19 @@ def make_dataset(
             code="duplicate_rows",
         )
     sorted_frame = frame[[CUSTOMER_ID, AS_OF, *names]].iloc[order].reset_index(drop=True)
-    label_end = days[order] + np.timedelta64(gap_days + horizon_days, "D")
-    return Dataset(sorted_frame, labels[order], names, label_end)
+    window = _windows(horizon_days, len(frame))[order] + gap_days
+    return Dataset(sorted_frame, labels[order], names, days[order] + window.astype("timedelta64[D]"))
+
+
+def _windows(horizon_days: int | NDArray[np.int64], rows: int) -> NDArray[np.int64]:
+    if isinstance(horizon_days, np.ndarray) and (horizon_days.shape != (rows,) or horizon_days.dtype.kind != "i"):
+        raise DataError(
+            f"Label windows must be one whole number of days per row; found {horizon_days.dtype} of shape "
+            f"{horizon_days.shape} for {rows} rows",
+            remedy="Compute them with features.label_horizons.",
+            code="bad_windows",
+        )
+    return np.broadcast_to(np.asarray(horizon_days, np.int64), rows)
 
 
 def is_mature(snapshot: dt.date, at: dt.date, *, gap_days: int, horizon_days: int) -> bool:

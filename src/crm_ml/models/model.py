@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from crm_ml.features.outcome import Outcome
 from crm_ml.models.calibration import Calibration
 from crm_ml.models.columns import ColumnContract, FloatArray
 from crm_ml.models.explain.contributions import Contributions, as_contributions
@@ -17,11 +20,68 @@ from crm_ml.names import AS_OF
 
 @dataclass(frozen=True)
 class Label:
-    """What the probability is a probability of: no purchase in [as_of + gap_days, as_of + gap_days + horizon_days)."""
+    """What the probability is a probability of: churn in [as_of + gap_days, as_of + gap_days + horizon_days).
+
+    Attributes
+    ----------
+    gap_days, horizon_days : int
+        The label window; where `outcome` gives windows of own length, `horizon_days` is that of customers without a
+        rhythm yet.
+    target : str
+        ``churn``.
+    outcome : Outcome
+        What counts as churn; default: no purchase.
+
+    Examples
+    --------
+    >>> Label(0, 90).as_json()
+    {'target': 'churn', 'gap_days': 0, 'horizon_days': 90}
+    >>> Label.from_json(Label(0, 90, outcome=Outcome(category="Pumps")).as_json()).outcome.category
+    'Pumps'
+    """
 
     gap_days: int
     horizon_days: int
     target: str = "churn"
+    outcome: Outcome = field(default_factory=Outcome)
+
+    @property
+    def longest_days(self) -> int:
+        """Days from the snapshot to the end of the longest label window."""
+        return self.gap_days + self.outcome.longest(self.horizon_days)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values; `outcome` stands there only where it is not the default."""
+        plain: dict[str, Any] = {
+            "target": self.target,
+            "gap_days": self.gap_days,
+            "horizon_days": self.horizon_days,
+        }
+        return plain if self.outcome == Outcome() else {**plain, "outcome": self.outcome.as_json()}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Label:
+        """Return the label of stored values, also of bundles older than the variants.
+
+        Raises
+        ------
+        ValueError
+            If a key is missing or not known, or a value is impossible.
+        """
+        keys = {"target", "gap_days", "horizon_days"}
+        if not isinstance(value, dict) or not keys <= set(value) <= {*keys, "outcome"}:
+            raise ValueError(f"expected the keys {sorted(keys)} and perhaps outcome")
+        outcome = value.get("outcome", {"target": "no_purchase"})
+        if not isinstance(outcome, dict) or "target" not in outcome:
+            raise ValueError(f"what counts as churn must be a mapping with a target, found {outcome!r}")
+        days = _days(value["gap_days"], 0), _days(value["horizon_days"], 1)
+        return Label(*days, str(value["target"]), Outcome.from_json(outcome))
+
+
+def _days(value: Any, lowest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+        raise ValueError(f"expected a whole number of days from {lowest}, found {value!r}")
+    return value
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crm_ml.errors import Finding, HeldBack
+from crm_ml.features.outcome import Outcome
 from crm_ml.models.calibration import Calibration, Choice, calibrate, choose_calibration
 from crm_ml.models.columns import FloatArray, learn_columns
 from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, rolling_folds
@@ -28,7 +28,8 @@ from crm_ml.models.gates import (
     stepped_down,
 )
 from crm_ml.models.history import history_of
-from crm_ml.models.model import Label, Model
+from crm_ml.models.model import Model
+from crm_ml.models.plan import TrainingPlan
 from crm_ml.models.recipe import (
     OutOfTime,
     Progress,
@@ -47,31 +48,6 @@ from crm_ml.models.training import Trained, Training
 from crm_ml.names import AS_OF, CUSTOMER_ID
 
 
-@dataclass(frozen=True)
-class _Settings:
-    train_as_of: dt.date
-    gap_days: int
-    horizon_days: int
-    every_days: int
-    seed: int
-    capacity: float
-    threads: int
-    max_rows: int
-    replicates: int
-    folds: int
-    leak_allow: tuple[str, ...] = ()
-
-    @property
-    def label_days(self) -> int:
-        return self.gap_days + self.horizon_days
-
-    def parameters(self, recipe: Recipe) -> dict[str, Any]:
-        """Return what a run says about itself; threads never change a result."""
-        plain = {key: value for key, value in vars(self).items() if key != "threads"}
-        plain["leak_allow"] = ", ".join(self.leak_allow) or "none"
-        return {**plain, "train_as_of": self.train_as_of.isoformat(), **recipe.as_dict()}
-
-
 def train_churn(
     dataset: Dataset,
     *,
@@ -87,6 +63,7 @@ def train_churn(
     replicates: int = 400,
     folds: int = 4,
     leak_allow: Sequence[str] = (),
+    outcome: Outcome | None = None,
     progress: Progress | None = None,
 ) -> Training:
     """Train, evaluate and judge a churn model; pure: same inputs give the same result at any thread count.
@@ -119,6 +96,9 @@ def train_churn(
         At most so many for boosting; never changes the result.
     folds : int
         At most so many rolling folds.
+    outcome : Outcome, optional
+        What the labels count as churn, for the model's label; default: no purchase. Where it gives windows of own
+        length, the split and the folds keep the longest one apart.
     max_rows : int
         Boosting is fitted on at most about so many rows; older snapshots are thinned first.
     leak_allow : sequence of str
@@ -132,43 +112,29 @@ def train_churn(
         One class only, too few churned or retained customers, no mature snapshot, too little history to evaluate, no
         rows, or no rule's columns.
     """
-    settings = _Settings(
-        train_as_of,
-        gap_days,
-        horizon_days,
-        every_days,
-        seed,
-        capacity,
-        threads,
-        max_rows,
-        replicates,
-        folds,
-        tuple(leak_allow),
+    plan = TrainingPlan(
+        train_as_of=train_as_of,
+        gap_days=gap_days,
+        horizon_days=horizon_days,
+        every_days=every_days,
+        first_event=first_event,
+        seed=seed,
+        capacity=capacity,
+        threads=threads,
+        max_rows=max_rows,
+        replicates=replicates,
+        folds=folds,
+        leak_allow=tuple(leak_allow),
+        outcome=outcome or Outcome(),
     )
-    return _trained(dataset, settings, first_event, progress, every=False).training
+    return _trained(dataset, plan, progress, every=False).training
 
 
-def train_every(
-    dataset: Dataset,
-    *,
-    train_as_of: dt.date,
-    gap_days: int,
-    horizon_days: int,
-    every_days: int = 30,
-    first_event: dt.date | None = None,
-    seed: int = 1,
-    capacity: float = 0.1,
-    threads: int = 2,
-    max_rows: int = 100_000,
-    replicates: int = 400,
-    folds: int = 4,
-    leak_allow: Sequence[str] = (),
-    progress: Progress | None = None,
-) -> Trained:
+def train_every(dataset: Dataset, plan: TrainingPlan, *, progress: Progress | None = None) -> Trained:
     """Train as `train_churn` does, and refit every candidate and rule the way the chosen one is.
 
-    So a later day can be scored with all of them side by side: what each would have said had it been chosen. Parameters
-    and refusals are those of `train_churn`.
+    So a later day can be scored with all of them side by side: what each would have said had it been chosen. Refusals
+    are those of `train_churn`.
 
     Examples
     --------
@@ -179,50 +145,35 @@ def train_every(
     >>> y = rng.random(240) < frame["days_since_last_order"].to_numpy() / 200
     >>> from crm_ml.models import make_dataset
     >>> data = make_dataset(frame, y, gap_days=0, horizon_days=90)
-    >>> trained = train_every(data, train_as_of=dt.date(2026, 1, 1), gap_days=0, horizon_days=90, replicates=20)
+    >>> plan = TrainingPlan(train_as_of=dt.date(2026, 1, 1), gap_days=0, horizon_days=90, replicates=20)
+    >>> trained = train_every(data, plan)
     >>> list(trained.models), trained.chosen, trained.models[trained.chosen].kind == trained.training.model_kind
     (['logistic', 'days_since_last_order'], 'days_since_last_order', True)
     """
-    settings = _Settings(
-        train_as_of,
-        gap_days,
-        horizon_days,
-        every_days,
-        seed,
-        capacity,
-        threads,
-        max_rows,
-        replicates,
-        folds,
-        tuple(leak_allow),
-    )
-    return _trained(dataset, settings, first_event, progress, every=True)
+    return _trained(dataset, plan, progress, every=True)
 
 
-def _trained(
-    dataset: Dataset, settings: _Settings, first_event: dt.date | None, progress: Progress | None, *, every: bool
-) -> Trained:
+def _trained(dataset: Dataset, plan: TrainingPlan, progress: Progress | None, *, every: bool) -> Trained:
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     # BLAS sums in another order with other thread counts; LightGBM's own threads stay
     with threadpool_limits(limits=1, user_api="blas"):
-        outcome = _train(dataset, settings, first_event, progress or (lambda what, share: None), every=every)
-    training = outcome.training
-    parameters = {**settings.parameters(training.recipe), **training.parameters}
-    return replace(outcome, training=replace(training, parameters=parameters))
+        trained = _train(dataset, plan, progress or (lambda what, share: None), every=every)
+    training = trained.training
+    return replace(
+        trained, training=replace(training, parameters={**plan.parameters(training.recipe), **training.parameters})
+    )
 
 
-def _train(
-    dataset: Dataset, settings: _Settings, first_event: dt.date | None, say: Progress, *, every: bool
-) -> Trained:
-    data, findings = mature_rows(dataset, settings.train_as_of)
-    split = plan_split(data.snapshots, label_days=settings.label_days)
+def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) -> Trained:
+    data, findings = mature_rows(dataset, plan.train_as_of)
+    split = plan_split(data.snapshots, label_days=plan.label_days)
     is_fit, is_evaluation = _on(data, split.fit), _on(data, split.evaluation)
     require_classes(data, is_fit, "the snapshots to fit on")
     require_classes(data, is_evaluation, "the evaluation snapshots", at_least=1)
 
     say("columns", 0.0)
-    leaks = find_leaks(data.take(is_fit), allow=settings.leak_allow)
+    leaks = find_leaks(data.take(is_fit), allow=plan.leak_allow)
     data = leaks.without_leaks(data)
     findings += leaks.findings
     fit_frame = data.frame[is_fit]
@@ -240,45 +191,41 @@ def _train(
     candidates = usable_candidates(fit_rows.y, fit_rows.customers, contract)
     findings += stepped_down(fit_rows, candidates)
 
-    masks, out_of_time = fold_masks(
-        fit_rows, rolling_folds(split.fit, label_days=settings.label_days, folds=settings.folds)
-    )
+    masks, out_of_time = fold_masks(fit_rows, rolling_folds(split.fit, label_days=plan.label_days, folds=plan.folds))
     if not out_of_time:
-        findings.append(not_out_of_time(settings.label_days))
+        findings.append(not_out_of_time(plan.label_days))
     inner, recipe = roll(
         fit_rows,
         masks,
         contract,
         candidates,
         rules,
-        seed=settings.seed,
-        threads=settings.threads,
-        max_rows=settings.max_rows,
+        seed=plan.seed,
+        threads=plan.threads,
+        max_rows=plan.max_rows,
         progress=lambda what, share: say(what, 0.05 + 0.6 * share),
     )
     say("evaluation", 0.65)
     names = (*candidates, *rules)
-    fitted = fit_all(
-        names, fit_rows, contract, recipe, seed=settings.seed, threads=settings.threads, max_rows=settings.max_rows
-    )
+    fitted = fit_all(names, fit_rows, contract, recipe, seed=plan.seed, threads=plan.threads, max_rows=plan.max_rows)
     margins = {name: fitted[name].margin(evaluation_rows.encoded) for name in names}
-    calibrations = {name: _calibrate(inner.margins[name], fit_rows, inner, settings.label_days) for name in names}
+    calibrations = {name: _calibrate(inner.margins[name], fit_rows, inner, plan.label_days) for name in names}
     probabilities = {name: calibrations[name].probability(margins[name], evaluation_rows.days) for name in names}
     measured = evaluate(
         evaluation_rows.y,
         margins,
         probabilities,
         evaluation_rows.customers,
-        capacity=settings.capacity,
-        seed=settings.seed,
-        replicates=settings.replicates,
+        capacity=plan.capacity,
+        seed=plan.seed,
+        replicates=plan.replicates,
     )
     table = _table(names, candidates, inner, fit_rows.y[inner.rows], measured)
     chosen, order, one_column = _verdict(table, candidates, rules, measured)
     say("refit", 0.85)
     wanted = names if every else (chosen,)
     later = {name: _later(inner, fit_rows, margins, evaluation_rows, name) for name in wanted}
-    models, choices, train_findings = _refit(data, settings, recipe, later)
+    models, choices, train_findings = _refit(data, plan, recipe, later)
     choice = choices[chosen]
     findings += [*train_findings, calibration_choice(choice)]
     compared = chosen if chosen in candidates else (order[0] if order else "")
@@ -286,7 +233,7 @@ def _train(
     table["chosen"] = table["name"] == chosen
     measures = measured.measures(chosen)
     ece = measures["ece"]
-    findings += short_history(history_of(data, settings.train_as_of, first_event or data.snapshots[-1]), ece)
+    findings += short_history(history_of(data, plan.train_as_of, plan.first_event or data.snapshots[-1]), ece)
     if refused:
         findings.append(refusal(compared, one_column, measured))
     say("done", 1.0)
@@ -309,9 +256,8 @@ def _train(
         findings=tuple(sorted(findings, key=lambda f: ("error", "warning", "info").index(f.severity))),
         leaks=leaks,
     )
-    label = Label(settings.gap_days, settings.horizon_days)
     evaluated = {
-        name: Model(scorer, contract.only(scorer.needs), calibrations[name], label, settings.train_as_of)
+        name: Model(scorer, contract.only(scorer.needs), calibrations[name], plan.label, plan.train_as_of)
         for name, scorer in fitted.items()
     }
     return Trained(training, models, chosen, evaluated)
@@ -378,7 +324,7 @@ def _later(inner: OutOfTime, fit: Rows, margins: Mapping[str, FloatArray], evalu
 
 
 def _refit(
-    data: Dataset, settings: _Settings, recipe: Recipe, later: Mapping[str, _Later]
+    data: Dataset, plan: TrainingPlan, recipe: Recipe, later: Mapping[str, _Later]
 ) -> tuple[dict[str, Model], dict[str, Choice], list[Finding]]:
     """Return the named ones fitted on all mature snapshots, each calibrated by its own predictions of later rows."""
     contract, findings = learn_columns(data.frame, data.features, data.frame[CUSTOMER_ID])
@@ -386,15 +332,14 @@ def _refit(
         contract.encode(data.frame), data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)
     )
     scorers = fit_all(
-        tuple(later), rows, contract, recipe, seed=settings.seed, threads=settings.threads, max_rows=settings.max_rows
+        tuple(later), rows, contract, recipe, seed=plan.seed, threads=plan.threads, max_rows=plan.max_rows
     )
-    label = Label(settings.gap_days, settings.horizon_days)
     choices = {
-        name: choose_calibration(seen.margin, seen.y, seen.days, label_days=settings.label_days)
+        name: choose_calibration(seen.margin, seen.y, seen.days, label_days=plan.label_days)
         for name, seen in later.items()
     }
     models = {
-        name: Model(scorers[name], contract.only(scorers[name].needs), choice.calibration, label, settings.train_as_of)
+        name: Model(scorers[name], contract.only(scorers[name].needs), choice.calibration, plan.label, plan.train_as_of)
         for name, choice in choices.items()
     }
     return models, choices, findings

@@ -15,6 +15,8 @@ from crm_ml.actions.lists.formats import date, percent
 from crm_ml.actions.lists.mail import Draft, make_draft
 from crm_ml.actions.lists.words import Notice, count_of, note_text, say, tier_word
 from crm_ml.actions.policy.schema import MailTemplate
+from crm_ml.features.outcome import Outcome
+from crm_ml.models.explain.outcome_texts import outcome_clause
 
 EMAIL = "email"
 
@@ -42,6 +44,8 @@ class ListContext:
         Warnings that every list shows.
     mails : mapping
         Action -> template of its e-mail.
+    outcome : Outcome
+        What the probability is a probability of.
     """
 
     language: Language
@@ -54,6 +58,7 @@ class ListContext:
     value_is_revenue: bool = True
     notices: tuple[Notice, ...] = ()
     mails: Mapping[str, MailTemplate] = field(default_factory=dict)
+    outcome: Outcome = field(default_factory=Outcome)
 
 
 @dataclass(frozen=True)
@@ -141,13 +146,17 @@ def foot_lines(entries: Entries, context: ListContext, language: Language) -> li
         f"{clean(row[f'label_{language}'], language)} {percent(row['save_rate'], language)}" for row in records(rates)
     )
     return [
-        say("probability_means", language, days=context.horizon_days),
+        clean(say("probability_means", language, clause=_means(context, language)), language),
         say("value_is_revenue" if context.value_is_revenue else "value_is_margin", language),
         say("order_means", language),
         say("assumption", language, rates=named) if named else say("assumption_short", language),
         say("advice", language),
         say("confidential", language),
     ]
+
+
+def _means(context: ListContext, language: Language) -> str:
+    return outcome_clause(context.outcome, language, horizon_days=context.horizon_days)
 
 
 def _shown(row: Row, head: ListHead, context: ListContext, language: Language) -> Shown:
@@ -181,7 +190,9 @@ def _shown(row: Row, head: ListHead, context: ListContext, language: Language) -
 
 
 def _hints(row: Row, context: ListContext, language: Language) -> list[str]:
-    notes = [note_text(code, language, horizon_days=context.horizon_days) for code in row["notes"]]
+    notes = [
+        note_text(code, language, horizon_days=context.outcome.longest(context.horizon_days)) for code in row["notes"]
+    ]
     absent = text_of(row["on_behalf_of"])
     if absent:
         who = clean(absent, language, NAME_CHARACTERS)

@@ -221,8 +221,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Yearly value: margin of the last 365 days.",
     ),
     "probability_means": (
-        "Wahrscheinlichkeit: dass der Kunde in den nächsten {days} Tagen nicht bestellt.",
-        "Probability: that the customer will not order within the next {days} days.",
+        "Wahrscheinlichkeit: {clause}.",
+        "Probability: {clause}.",
     ),
     "confidential": (
         "Vertraulich: nur für die Betreuung dieser Kunden. Wer der Auswertung widersprochen hat, steht auf keiner "
