@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from crm_ml.models import Interval, Training
+from crm_ml.models.evaluation.stability import stability_over_time
 
 _MEASURES = {
     "auc": "AUC (chance that a churner is ranked above a stayer)",
@@ -55,6 +56,7 @@ def model_card(training: Training, facts: Mapping[str, str], most_used: Sequence
             if name in training.metrics
         ),
         "",
+        *_steadiness(training),
         "| rule it is compared with | AUC of the rule | difference, paired interval |",
         "|---|---:|---:|",
         *(_rule(training, name) for name in training.baselines),
@@ -76,6 +78,19 @@ def model_card(training: Training, facts: Mapping[str, str], most_used: Sequence
         "",
     ]
     return "\n".join(lines)
+
+
+def _steadiness(training: Training) -> list[str]:
+    lists = stability_over_time(training.evaluation, capacity=training.parameters["capacity"])
+    if not len(lists):
+        return []
+    days = (lists["after"].iloc[-1] - lists["before"].iloc[0]).days // len(lists)
+    return [
+        f"Of the list of one evaluation day (the riskiest {training.parameters['capacity']:.0%}), "
+        f"{lists['overlap'].mean():.0%} stood on that of the evaluation day before it, {days} days earlier "
+        f"({lists['by_chance'].mean():.0%} by chance); rank correlation {lists['rank_correlation'].mean():.2f}.",
+        "",
+    ]
 
 
 def _row(value: Interval) -> str:
