@@ -219,7 +219,14 @@ def test_config_hash_speaks_of_what_changes_scores(tmp_path):
     assert hashed(HEAD + TABLES.replace("orders", "moved")) == plain
     assert hashed(HEAD + TABLES + "churn: {horizon_days: 90}\n") == plain
     assert hashed(HEAD + TABLES + "churn: {horizon_days: 91}\n") != plain
+    assert hashed(HEAD + TABLES + "churn: {leak_allow: [Status]}\n") != plain
     assert hashed(HEAD + TABLES + "margin_rate: 0.3\n") != plain
+
+
+def test_leak_allow_is_a_column_or_several(tmp_path):
+    for text, expected in (("Status", ("Status",)), ("[Status, industry]", ("Status", "industry")), ("[]", ())):
+        (tmp_path / "crm.yaml").write_text(HEAD + TABLES + f"churn: {{leak_allow: {text}}}\n")
+        assert open_workspace(tmp_path).settings.churn.leak_allow == expected
 
 
 def test_a_link_out_of_the_workspace_is_refused(tmp_path):

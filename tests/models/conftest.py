@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 from crm_ml.models import Dataset, make_dataset, snapshots_for
+
+sys.path.insert(0, str(Path(__file__).parent))  # leaky_firm
 
 # a busy machine must not fail a test
 settings.register_profile("models", deadline=None)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from crm_ml.features.outcome import Outcome
 from crm_ml.jobs.feasibility import after_training
 from crm_ml.models import Interval, Training
+from crm_ml.models.evaluation.stability import stability_over_time
 from crm_ml.models.explain.outcome_texts import outcome_clause
 
 _MEASURES = {
@@ -62,6 +63,7 @@ def model_card(training: Training, facts: Mapping[str, str], most_used: Sequence
             if name in training.metrics
         ),
         "",
+        *_steadiness(training),
         "| rule it is compared with | AUC of the rule | difference, paired interval |",
         "|---|---:|---:|",
         *(_rule(training, name) for name in training.baselines),
@@ -87,6 +89,19 @@ def model_card(training: Training, facts: Mapping[str, str], most_used: Sequence
         "",
     ]
     return "\n".join(lines)
+
+
+def _steadiness(training: Training) -> list[str]:
+    lists = stability_over_time(training.evaluation, capacity=training.parameters["capacity"])
+    if not len(lists):
+        return []
+    days = (lists["after"].iloc[-1] - lists["before"].iloc[0]).days // len(lists)
+    return [
+        f"Of the list of one evaluation day (the riskiest {training.parameters['capacity']:.0%}), "
+        f"{lists['overlap'].mean():.0%} stood on that of the evaluation day before it, {days} days earlier "
+        f"({lists['by_chance'].mean():.0%} by chance); rank correlation {lists['rank_correlation'].mean():.2f}.",
+        "",
+    ]
 
 
 def _row(value: Interval) -> str:

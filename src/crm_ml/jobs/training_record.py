@@ -15,6 +15,7 @@ from crm_ml.jobs.model_card import model_card
 from crm_ml.jobs.tracking import RunRecord, as_json
 from crm_ml.models import Contributions, Training
 from crm_ml.models.evaluation.metrics import gain_table, reliability_table
+from crm_ml.models.evaluation.stability import stability_over_time
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,6 +46,10 @@ def training_record(training: Training, explained: Explained, *, bundle: Path, f
     metrics |= {f"auc_{name}": value for name, value in training.baselines.items()}
     metrics |= {"train_rows": float(training.train_rows), "train_events": float(training.train_events)}
     evaluation = training.evaluation
+    lists = stability_over_time(training.evaluation, capacity=training.parameters["capacity"])
+    if len(lists):
+        metrics |= {f"list_{name}": float(lists[name].mean()) for name in ("overlap", "rank_correlation")}
+    metrics["features_held_back"] = float(len(training.leaks.held_back))
     y, p = evaluation["y"].to_numpy(bool), evaluation["p"].to_numpy(np.float64)
     importance = explained.contributions.importance()
     texts = {
@@ -52,6 +57,8 @@ def training_record(training: Training, explained: Explained, *, bundle: Path, f
         "summary.json": as_json(training.summary()),
         "tables/snapshots.csv": _snapshots(training).to_csv(index=False, lineterminator="\n"),
         "tables/candidates.csv": training.candidates.to_csv(index=False, lineterminator="\n"),
+        "tables/leak_guard.csv": training.leaks.table.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
+        "tables/list_stability.csv": lists.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
         "tables/importance.csv": importance.to_csv(index=False, lineterminator="\n"),
         "tables/importance.json": as_json(
             {"columns": list(importance.columns), "data": importance.to_numpy().tolist()}

@@ -1,7 +1,7 @@
 """How good is a score: measures, intervals, paired differences; what it hangs on, whether it leaks, how steady it is.
 
-The leak guard is `find_leaks`; `drop_top_features`, `shifted_time` and `adversarial_validation` fit small models to look
-at a data set, `stability_over_time` and `stability_over_seeds` compare lists.
+The leak guard is `find_leaks`; `drop_top_features`, `shifted_time` and `adversarial_validation` fit small models to
+look at a data set, `stability_over_time` and `stability_over_seeds` compare lists.
 """
 
 from __future__ import annotations

@@ -254,15 +254,11 @@ def _arrives(filled: BoolArray, said_of: Trait, data: Dataset, who: IntArray) ->
     if low < ARRIVAL_ODDS:
         return []
     of_churned, of_stayed = filled[data.y].mean(), filled[~data.y].mean()
-    time = (
-        "its time lies after their first snapshot"
-        if said_of.behaviour == "stamp"
-        else "it appears only after their first snapshot"
-    )
+    what = "its time lies" if said_of.behaviour == "stamp" else "it appears only"
     return [
-        f"for {len(came)} of the {owners} customers who have it {what} after their first snapshot, and it is filled in {of_churned:.1%} of the "
-        f"rows that churned and {of_stayed:.1%} of those that stayed (odds of churn {odds:.0f} times as high where it "
-        f"is filled, at least {low:.1f})"
+        f"for {len(came)} of the {owners} customers who have it {what} after their first snapshot, and it is filled in "
+        f"{of_churned:.1%} of the rows that churned and {of_stayed:.1%} of those that stayed (odds of churn {odds:.0f} "
+        f"times as high where it is filled, at least {low:.1f})"
     ]
 
 

@@ -24,7 +24,7 @@ from crm_ml.names import CUSTOMER_ID
 
 ROUNDS = 40
 REPLICATES = 100
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 
 
 def dealt(customers: Sequence[str] | pd.Series[str], *, seed: int = 0) -> IntArray:
@@ -159,7 +159,7 @@ def drop_top_features(data: Dataset, *, top: int = 5, replicates: int = REPLICAT
     Parameters
     ----------
     data : Dataset
-        Rows that may be looked at, e.g. those of the snapshots fitted on; at most about 20,000 are used.
+        Rows that may be looked at, e.g. those of the snapshots fitted on; at most about 10,000 are used.
     top : int
         So many features are left out, one after the other; the first row is the AUC with all.
     replicates, seed : int

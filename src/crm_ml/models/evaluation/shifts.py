@@ -50,7 +50,7 @@ def shifted_time(
     Parameters
     ----------
     data : Dataset
-        Rows whose labels may be seen; customers are sampled to about 20,000 rows.
+        Rows whose labels may be seen; customers are sampled to about 10,000 rows.
     earlier : callable
         Takes a frame with ``customer_id`` and ``as_of`` and returns one row per row of it, in its order, with the
         features as known then, e.g. ``lambda spine: build_features(tables, spine)``.
