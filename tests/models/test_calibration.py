@@ -74,7 +74,7 @@ def test_beta_never_turns_the_ranking_round():
     assert (falling.a, falling.b) == (MIN_SLOPE, MIN_SLOPE)
     bowl = fit_beta(m, rng.random(3000) < sigmoid(np.abs(m)))
     assert bowl.a == MIN_SLOPE
-    assert bowl.b > 0.5
+    assert bowl.b > 0.2
     assert sigmoid(falling(m)).mean() == pytest.approx(0.5, abs=0.03)
 
 
@@ -117,9 +117,7 @@ def test_row_order_and_repetition_do_not_matter():
     order = np.random.default_rng(0).permutation(len(y))
     one, again = (choose_calibration(m, o, d) for m, o, d in ((margin, y, days), (margin, y, days)))
     assert one == again
-    mixed = choose_calibration(margin[order], y[order], days[order])
-    assert (mixed.level, mixed.calibration.kind) == (one.level, one.calibration.kind)
-    assert mixed.calibration.intercept == pytest.approx(one.calibration.intercept, abs=1e-9)
+    assert choose_calibration(margin[order], y[order], days[order]) == one
 
 
 def test_anchoring_makes_the_mean_the_rate_and_keeps_the_slope():

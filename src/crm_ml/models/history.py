@@ -71,9 +71,9 @@ class History:
         if self.cut_share is not None and self.cut_share >= CUT_SHARE:
             told.append(
                 f"the start of the data cuts off what was before: {self.cut_share:.0%} of the customers on "
-                f"{self.newest} have their first known order within the first {START_DAYS} days and may be customers of old; "
-                f"on {self.oldest} nobody could be known for longer than {self.reach_oldest} days, on {self.newest} for "
-                f"{self.reach_newest}"
+                f"{self.newest} have their first known order within its first {START_DAYS} days and may be customers "
+                f"of old; on {self.oldest} nobody could be known for longer than {self.reach_oldest} days, on "
+                f"{self.newest} for {self.reach_newest}"
             )
         if not 1 / GROWN < self.growth < GROWN:
             told.append(

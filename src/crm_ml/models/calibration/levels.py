@@ -89,8 +89,10 @@ class Slices:
 
 
 def slices(margin: FloatArray, y: BoolArray, days: DayArray) -> Slices:
-    """Return rows that count once each."""
-    return Slices(np.asarray(margin, np.float64), y, days.astype("datetime64[D]"), np.ones(len(y)))
+    """Return rows that count once each, sorted, so that their order can never matter."""
+    margin, days = np.asarray(margin, np.float64), days.astype("datetime64[D]")
+    order = np.lexsort((y, margin, days))
+    return Slices(margin[order], y[order], days[order], np.ones(len(y)))
 
 
 def _at(calibration: Calibration, rows: Slices) -> Calibration:

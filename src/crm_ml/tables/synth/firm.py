@@ -255,8 +255,8 @@ def make_firm(
         those who were reached and could be moved, and of nobody else.
     common_season : float
         Strength of a yearly wave that the buying of all customers follows, from 0 (each industry has but its own) up
-        to 0.9; `SEASONAL` makes a firm whose share of customers without an order in 90 days rises and falls by about
-        a third of itself through the year.
+        to 0.9; with `SEASONAL` the share of customers without an order in 90 days about doubles from early summer to
+        late autumn.
 
     Raises
     ------
