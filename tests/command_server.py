@@ -27,6 +27,7 @@ def preload() -> None:
     warnings.simplefilter("ignore")
     for name in (
         "crm_ml.cli.app",
+        "crm_ml.jobs.backtest",
         "crm_ml.jobs.demo",
         "crm_ml.jobs.init",
         "crm_ml.models.explain.pictures",
@@ -80,6 +81,18 @@ def remember_fits(cache: str) -> None:
         return pickle.loads(path.read_bytes())  # noqa: S301 - written a moment ago by this process
 
     job._fit = cached
+    worker = importlib.import_module("crm_ml.jobs.backtest_worker")
+    importlib.import_module("crm_ml.jobs.backtest_record")._pictures = lambda _: {}
+    importlib.import_module("crm_ml.jobs.backtest_page")._source = lambda _: "data:image/png;base64,"
+    train = worker._train
+
+    def cached_every(task, cutoff, threads, say):  # type: ignore[no-untyped-def]
+        path = Path(cache) / f"every-{cutoff}-{len(task.dataset)}-{int(task.dataset.y.sum())}"
+        if not path.exists():
+            path.write_bytes(pickle.dumps(train(task, cutoff, threads, say)))
+        return pickle.loads(path.read_bytes())  # noqa: S301 - written a moment ago by this process
+
+    worker._train = cached_every
 
 
 def child(request: dict, out: str, err: str) -> None:

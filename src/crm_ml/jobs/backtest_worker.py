@@ -88,7 +88,9 @@ def _outcome(task: Task, cutoff: dt.date, trained: Trained) -> Outcome:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # not through sys.stdin, whose lock would be held when the interpreter ends
+    while os.read(0, 1):
+        pass
     os._exit(1)
 
 
