@@ -74,6 +74,21 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "AUC am {day}, 90 Tage später nachgesehen: Modell {model}, Regel {rule}, Wahrheit {truth}",
         "AUC on {day}, looked up 90 days later: model {model}, rule {rule}, truth {truth}",
     ),
+    "promote_serves": (
+        "Version {version} ist jetzt im Einsatz (davor: {before})",
+        "Version {version} serves from now on (before: {before})",
+    ),
+    "promote_would_serve": (
+        "Probelauf: Version {version} käme in den Einsatz (jetzt: {before})",
+        "Dry run: version {version} would serve (now: {before})",
+    ),
+    "promote_serves_already": ("Version {version} ist schon im Einsatz", "Version {version} serves already"),
+    "promote_held": (
+        "Version {version} bleibt draußen; im Einsatz ist weiter {before}",
+        "Version {version} is held back; {before} still serves",
+    ),
+    "promote_status": ("Im Einsatz: Version {version}; davor: {before}", "Serves: version {version}; before: {before}"),
+    "promote_realised": ("Was daraus wurde (95-%-Intervall)", "How it turned out (95 % interval)"),
     "next": ("Ansehen: {path}", "Have a look: {path}"),
 }
 

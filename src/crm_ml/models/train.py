@@ -68,7 +68,8 @@ class Training:
     snapshots, evaluated_on : list of datetime.date
         All mature snapshots (the refit), and the ones evaluated on; newest first.
     evaluation : pandas.DataFrame
-        customer_id, as_of, y, margin, p of the evaluation rows, and ``margin_<name>`` of every candidate and rule.
+        customer_id, as_of, y, margin, p of the evaluation rows, and ``margin_<name>`` and ``p_<name>`` of every
+        candidate and rule.
     findings : tuple of Finding
         Warnings and notes, most severe first.
     """
@@ -376,4 +377,5 @@ def _evaluation_frame(
 ) -> pd.DataFrame:
     table = frame[[CUSTOMER_ID, AS_OF]].reset_index(drop=True)
     columns = {"y": y, "margin": margins[chosen], "p": probabilities[chosen]}
-    return table.assign(**columns, **{f"margin_{name}": margin for name, margin in margins.items()})
+    tried = {f"margin_{name}": margin for name, margin in margins.items()}
+    return table.assign(**columns, **tried, **{f"p_{name}": p for name, p in probabilities.items()})
