@@ -295,7 +295,7 @@ def judge(
         raise UsageError(f"ranking must be auc or profit; found {ranking!r}")
     y, customers = paired["y"].to_numpy(bool), paired[CUSTOMER_ID].astype(str).to_numpy(object)
     churned, stayed = len(set(customers[y])), len(set(customers[~y]))
-    days = tuple(sorted({str(day)[:10] for day in paired[AS_OF]}))
+    days = tuple(sorted(str(day)[:10] for day in paired[AS_OF].unique()))
     about = {"rows": len(paired), "customers": len(set(customers)), "churned": churned, "days": days}
     way = "refresh" if refresh else "better"
     criteria = [_evidence(min(churned, stayed), limits.customers)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "evidence": (
-        "Verglichen wird an mindestens {limit:.0f} abgewanderten und {limit:.0f} gebliebenen Kunden; die kleinere "
-        "Gruppe zählt {value:.0f}",
-        "A comparison needs at least {limit:.0f} churned and {limit:.0f} retained customers; the smaller group counts "
-        "{value:.0f}",
+        "Vergleich: die kleinere der Gruppen abgewandert und geblieben zählt {value:.0f} Kunden, mindestens "
+        "{limit:.0f} sollen es sein",
+        "Comparison: the smaller of the groups churned and retained counts {value:.0f} customers, and at least "
+        "{limit:.0f} are needed",
     ),
     "auc_False": (
         "Rangfolge: AUC {value:+.4f} gegenüber dem Modell im Einsatz ({low:+.4f} bis {high:+.4f}), das untere Ende "
