@@ -99,7 +99,7 @@ def promoted(
     refresh: bool = False,
     shift: float = 0.0,
     first_seed: int = 0,
-    replicates: int = 200,
+    replicates: int = 100,
 ) -> dict[str, float]:
     """Return the share of repetitions that pass, and of those that meet each criterion."""
     noises = (noise_for(CHAMPION), noise_for(CHAMPION + better_by) * (1 + 1e-12))

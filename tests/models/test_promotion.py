@@ -192,8 +192,8 @@ def test_the_simulation_gives_what_it_says(simulation):
 
 
 def test_error_rates_in_small(simulation):
-    """A tenth of the benchmark: bounds that the true rates of at most 5 % and at least 90 % miss once in thousands."""
-    worse = simulation.promoted(40, 1000, -0.01, replicates=100)
-    better = simulation.promoted(40, 2000, 0.03, replicates=100)
-    assert worse["all"] <= 0.2
-    assert better["all"] >= 0.7
+    """A twentieth of the benchmark: bounds that true rates of 5 % and 90 % miss once in thousands."""
+    worse = simulation.promoted(20, 1000, -0.01, replicates=50)
+    better = simulation.promoted(20, 2000, 0.03, replicates=50)
+    assert worse["all"] <= 0.25
+    assert better["all"] >= 0.65

@@ -122,7 +122,9 @@ def load_side(workspace: Workspace, version: ServingVersion) -> Side:
         )
     name = str(getattr(model.scorer, "name", "") or model.kind) if model.kind == "rule" else model.kind
     recipe = version.tags.get("recipe", name)
-    return Side(version, model, str(meta["meta"].get("verdict", "")), recipe, read_evaluation(workspace, version.run_id))
+    return Side(
+        version, model, str(meta["meta"].get("verdict", "")), recipe, read_evaluation(workspace, version.run_id)
+    )
 
 
 def contest(workspace: Workspace, tables: Tables, champion: Side, challenger: Side, day: dt.date) -> Contest:

@@ -5,7 +5,7 @@ Pure: what the rows are, and that nobody was fitted on them, is the caller's par
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ Ranking = Literal["auc", "profit"]
 Measure = Callable[[FloatArray], Any]
 VALUE = "value_at_stake"
 _PREDICTED = ("margin", "p")
-_CELLS = 4_000_000
+_CELLS = 100_000  # what stays in the processor's cache is several times as fast
 
 
 @dataclass(frozen=True)
@@ -300,7 +300,11 @@ def judge(
     way = "refresh" if refresh else "better"
     criteria = [_evidence(min(churned, stayed), limits.customers)]
     if criteria[0].passed:
-        differences = _differences(paired, y, customers, ranking, capacity, seed=seed, replicates=replicates)
+        asked = ("ranking", "brier", "ece", *(("lift",) if overlap is not None and overlap < limits.overlap else ()))
+        measures = {
+            who: _measures(paired, y, who, ranking=ranking, capacity=capacity) for who in ("champion", "challenger")
+        }
+        differences = _differences(measures, asked, customers, seed=seed, replicates=replicates)
         criteria += _criteria(differences, overlap, ranking, limits, refresh=refresh)
     return GateResult(all(one.passed for one in criteria), way, tuple(criteria), **about)  # type: ignore[arg-type]
 
@@ -325,7 +329,7 @@ def _criteria(
     yield _criterion("level", found["ece"].low <= limits.ece, found["ece"], limits.ece)
     if overlap is None:
         return
-    if overlap >= limits.overlap or found["lift"].low <= 0:
+    if "lift" not in found or found["lift"].low <= 0:
         share = Interval(overlap, overlap, overlap)
         yield _criterion("stability", overlap >= limits.overlap, share, limits.overlap)
     else:
@@ -334,33 +338,29 @@ def _criteria(
 
 
 def _differences(
-    paired: pd.DataFrame,
-    y: NDArray[np.bool_],
+    measures: Mapping[str, Mapping[str, Measure]],
+    asked: Sequence[str],
     customers: NDArray[np.object_],
-    ranking: str,
-    capacity: float,
     *,
     seed: int,
     replicates: int,
 ) -> dict[str, Interval]:
-    """Return challenger minus champion for each measure, with paired intervals."""
-    measures: dict[str, Measure] = {}
-    for who in ("champion", "challenger"):
-        margin, p = (paired[f"{column}_{who}"].to_numpy(np.float64) for column in _PREDICTED)
-        for name, measure in _measures(y, margin, p, paired[VALUE].to_numpy(np.float64), ranking, capacity).items():
-            measures[f"{name}_{who}"] = measure
-    drawn = replicates_of(measures, customers, replicates=replicates, seed=seed)
-    once = np.ones((1, len(y)))
+    """Return challenger minus champion for each measure asked for, with paired intervals."""
+    flat = {f"{name}_{who}": measures[who][name] for who in measures for name in asked}
+    drawn = replicates_of(flat, customers, replicates=replicates, seed=seed)
+    once = np.ones((1, len(customers)))
     result = {}
-    for name in ("ranking", "brier", "ece", "lift"):
-        mine, theirs = (measures[f"{name}_{who}"](once)[0] for who in ("challenger", "champion"))
+    for name in asked:
+        mine, theirs = (flat[f"{name}_{who}"](once)[0] for who in ("challenger", "champion"))
         result[name] = interval(float(mine - theirs), drawn[f"{name}_challenger"] - drawn[f"{name}_champion"])
     return result
 
 
 def _measures(
-    y: NDArray[np.bool_], margin: FloatArray, p: FloatArray, value: FloatArray, ranking: str, capacity: float
+    paired: pd.DataFrame, y: NDArray[np.bool_], who: str, *, ranking: str, capacity: float
 ) -> dict[str, Measure]:
+    margin, p = (paired[f"{column}_{who}"].to_numpy(np.float64) for column in _PREDICTED)
+    value = paired[VALUE].to_numpy(np.float64)
     return {
         "ranking": (lambda w: auc(y, margin, w))
         if ranking == "auc"
