@@ -193,3 +193,87 @@ def runner(tmp_path_factory):
         yield Runner(server, cache)
         assert list(cache.glob("ml*")) == [], "something was written into the working directory"
         server.stdin.close()
+
+
+@dataclass(frozen=True)
+class Contenders:
+    """A firm with registered one-column models and no training: their numbers by name; version 1 serves."""
+
+    folder: Path
+    versions: dict[str, str]
+    day: str
+
+    def copy(self, to: Path) -> Contenders:
+        shutil.copytree(self.folder, to, symlinks=True)
+        return Contenders(to, self.versions, self.day)
+
+
+def one_column_model(rows: pd.DataFrame, y: np.ndarray, feature: str, sign: float, as_of: str, shift: float = 0.0):
+    """A logistic model on one column, calibrated on the rows given."""
+    import datetime as dt
+
+    from crm_ml.models.calibration import Calibration, calibrate
+    from crm_ml.models.columns import Column, ColumnContract
+    from crm_ml.models.logistic import Logistic, Term
+    from crm_ml.models.model import Label, Model
+
+    scorer = Logistic(0.0, (Term(feature, 0.0, 20.0, 3.0, 1.0, sign, 0.0, 0.0),))
+    contract = ColumnContract((Column(feature, "number"),))
+    margin = scorer.margin(contract.encode(rows))
+    days = pd.to_datetime(rows["as_of"]).to_numpy("datetime64[D]")
+    found = calibrate(margin, y, days)
+    found = Calibration(found.intercept + shift, found.slope)
+    return Model(scorer, contract, found, Label(0, 90), dt.date.fromisoformat(as_of))
+
+
+def register_model(folder: Path, model, *, verdict: str = "champion", recipe: str = "logistic", evaluation=None) -> str:
+    """Log and register a model as a training would, and let nothing serve; return its number."""
+    from tempfile import TemporaryDirectory
+
+    from crm_ml.jobs import tracking
+    from crm_ml.jobs.evaluations import write_evaluation
+    from crm_ml.jobs.settings import open_workspace
+    from crm_ml.models import write_bundle
+
+    ws = open_workspace(folder)
+    as_of = model.train_as_of.isoformat()
+    with TemporaryDirectory() as name:
+        sha = write_bundle(model, Path(name), {"verdict": verdict})
+        (folder / "mlflow").mkdir(exist_ok=True)
+        record = tracking.RunRecord("by hand", {}, {}, {}, {}, {}, Path(name))
+        run_id = tracking.log_run(ws, record, experiment="churn")
+    if evaluation is not None:
+        write_evaluation(ws, run_id, evaluation, evaluation[["customer_id", "as_of"]])
+    tags = {"sha256": sha, "as_of": as_of, "recipe": recipe, "verdict": verdict, "model_kind": model.kind}
+    return tracking.register(ws, "churn", run_id, tags=tags)
+
+
+@pytest.fixture(scope="session")
+def contenders(small_firm, tmp_path_factory):
+    """Registered models of known worth, the weak one serving; not to be changed (`copy` it)."""
+    import warnings
+
+    import crm_ml as crm
+    from crm_ml.features import churn_labels, cutoff_us
+    from crm_ml.jobs.inputs import read_inputs
+
+    folder = tmp_path_factory.mktemp("contenders") / "firm"
+    shutil.copytree(small_firm, folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ws = crm.open_workspace(folder)
+        tables = read_inputs(ws)
+        rows = crm.build_features(ws, as_of=["2024-06-06", "2024-09-04", "2024-12-03"])
+        until = cutoff_us(pd.Timestamp(FIRM_DAY).date(), tables.zone)
+        y = churn_labels(tables, rows[["customer_id", "as_of"]], gap_days=0, horizon_days=90, known_until=until)
+        made = {
+            "weak": one_column_model(rows, y, "days_since_first_order", 0.3, "2024-03-04"),
+            "good": one_column_model(rows, y, "days_since_last_order", 1.0, "2024-06-03"),
+            "bad": one_column_model(rows, y, "days_since_last_order", -1.0, "2024-06-03"),
+            "shifted": one_column_model(rows, y, "days_since_last_order", 1.0, "2024-06-04", shift=1.5),
+            "fresh": one_column_model(rows, y, "days_since_last_order", 1.002, "2025-02-03"),
+        }
+        versions = {name: register_model(folder, model) for name, model in made.items()}
+        versions["refused"] = register_model(folder, made["good"], verdict="refused")
+        crm.promote(ws, version=versions["weak"], as_of="2024-06-03")
+    return Contenders(folder, versions, FIRM_DAY)

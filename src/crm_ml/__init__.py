@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crm_ml.jobs.explain import explain
     from crm_ml.jobs.features import build_features
     from crm_ml.jobs.feedback import import_feedback
+    from crm_ml.jobs.promote import promote
     from crm_ml.jobs.score import score
     from crm_ml.jobs.settings import open_workspace
     from crm_ml.jobs.train import train
@@ -35,6 +36,7 @@ _HOMES = {
     "explain": "crm_ml.jobs.explain",
     "import_feedback": "crm_ml.jobs.feedback",
     "open_workspace": "crm_ml.jobs.settings",
+    "promote": "crm_ml.jobs.promote",
     "run_daily": "crm_ml.jobs.daily",
     "score": "crm_ml.jobs.score",
     "train": "crm_ml.jobs.train",
@@ -50,6 +52,7 @@ __all__ = [
     "explain",
     "import_feedback",
     "open_workspace",
+    "promote",
     "run_daily",
     "score",
     "train",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crm_ml.cli.promote_command import promote
 from crm_ml.cli.run import write_json
 from crm_ml.errors import ExitCode
 
@@ -348,6 +349,9 @@ def explain(
 
         explain_result(result, language)
     return ExitCode.OK
+
+
+app.command()(promote)
 
 
 feedback_app = typer.Typer(

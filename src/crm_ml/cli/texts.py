@@ -83,6 +83,21 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "backtest_dry": ("Probelauf: nichts veröffentlicht", "Dry run: nothing published"),
     "backtest_page": ("Seite: {path}", "Page: {path}"),
+    "promote_serves": (
+        "Version {version} ist jetzt im Einsatz (davor: {before})",
+        "Version {version} serves from now on (before: {before})",
+    ),
+    "promote_would_serve": (
+        "Probelauf: Version {version} käme in den Einsatz (jetzt: {before})",
+        "Dry run: version {version} would serve (now: {before})",
+    ),
+    "promote_serves_already": ("Version {version} ist schon im Einsatz", "Version {version} serves already"),
+    "promote_held": (
+        "Version {version} bleibt draußen; im Einsatz ist weiter {before}",
+        "Version {version} is held back; {before} still serves",
+    ),
+    "promote_status": ("Im Einsatz: Version {version}; davor: {before}", "Serves: version {version}; before: {before}"),
+    "promote_realised": ("Was daraus wurde (95-%-Intervall)", "How it turned out (95 % interval)"),
     "next": ("Ansehen: {path}", "Have a look: {path}"),
 }
 

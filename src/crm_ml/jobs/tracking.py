@@ -14,12 +14,12 @@ import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from crm_ml.errors import CrmError, Failure
+from crm_ml.errors import CrmError, Failure, UsageError, did_you_mean
 from crm_ml.faults import crash_point
 from crm_ml.jobs.bundles import BUNDLE_FILE, PART_FILES, damaged, is_sha256, parts_of, store_bundle
 from crm_ml.jobs.files import disk_errors, make_folder, remove_leftovers, temporary_folder
@@ -71,13 +71,14 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class ServingVersion:
-    """A registered version: which bundle it stands for, and which run made it."""
+    """A registered version: which bundle it stands for, which run made it, and what it is tagged with."""
 
     name: str
     version: str
     sha256: str
     run_id: str
     as_of: date
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def store_address(workspace: Workspace) -> str:
@@ -158,10 +159,15 @@ def register(workspace: Workspace, name: str, run_id: str, *, tags: Mapping[str,
 def move_alias(workspace: Workspace, name: str, alias: str, version: str, *, expected: str | None) -> None:
     """Point an alias at a version, if it still stands where it was seen (`expected`; None: nowhere).
 
+    MLflow cannot compare and set in one step. The caller holds the lock of the workspace's ``mlflow`` folder, so that
+    of all that go through crm-ml in this workspace only one is between the look and the move. Who moves the alias past
+    it (another workspace on the same server, a person in MLflow) in that moment is overwritten, and seen by the look
+    afterwards only if later still.
+
     Raises
     ------
     Failure
-        If another training moved it meanwhile.
+        If someone else moved it meanwhile.
     """
     with _store(workspace) as (client, _):
         found = _version_of(client, name, alias)
@@ -174,6 +180,13 @@ def move_alias(workspace: Workspace, name: str, alias: str, version: str, *, exp
         crash_point("registry.before_alias")
         client.set_registered_model_alias(name, alias, version)
         crash_point("registry.alias_moved")
+        after = _version_of(client, name, alias)
+        if after is None or str(after.version) != version:
+            raise Failure(
+                f"The alias {alias} of {name} was moved by someone else right after it was set to {version}",
+                remedy="Look at the versions in MLflow; what serves is what the alias says.",
+                code="alias_moved",
+            )
 
 
 def serving(workspace: Workspace, name: str, alias: str = CHAMPION) -> ServingVersion | None:
@@ -206,6 +219,34 @@ def alias_version(workspace: Workspace, name: str, alias: str) -> str | None:
     with _store(workspace) as (client, _):
         found = _version_of(client, name, alias)
     return None if found is None else str(found.version)
+
+
+def registered(workspace: Workspace, name: str, version: str) -> ServingVersion:
+    """Return a registered version by its number.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that number.
+    DamagedArtefact
+        If it does not say which bundle it stands for.
+    """
+    with _store(workspace) as (client, _):
+        known = {str(one.version): one for one in client.search_model_versions(f"name='{name}'")}
+    found = known.get(version)
+    if found is None:
+        newest = ", ".join(sorted(known, key=int, reverse=True)[:5]) or "none"
+        raise UsageError(
+            f"There is no version {version} of {name}{did_you_mean(version, known)}", remedy=f"Newest: {newest}."
+        )
+    return _as_version(name, _Row(version, str(found.run_id or ""), dict(found.tags)))
+
+
+def tag_version(workspace: Workspace, name: str, version: str, tags: Mapping[str, str]) -> None:
+    """Set tags of a registered version."""
+    with _store(workspace) as (client, _):
+        for key, value in sorted(tags.items()):
+            client.set_model_version_tag(name, version, key, value)
 
 
 def champion(workspace: Workspace, name: str) -> ServingVersion:
@@ -321,7 +362,7 @@ def _as_version(name: str, row: _Row) -> ServingVersion:
         as_of = date.fromisoformat(row.tags.get(_AS_OF_TAG, ""))
     except ValueError:
         raise damaged(where, f"its tag {_AS_OF_TAG} is not a date") from None
-    return ServingVersion(name, row.version, row.tags[_SHA_TAG], row.run_id, as_of)
+    return ServingVersion(name, row.version, row.tags[_SHA_TAG], row.run_id, as_of, row.tags)
 
 
 def _version_of(client: Any, name: str, alias: str) -> Any | None:

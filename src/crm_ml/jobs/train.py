@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -17,18 +17,22 @@ import pyarrow.compute as pc
 
 import crm_ml
 from crm_ml import names as n
-from crm_ml.errors import DamagedArtefact, Finding, HeldBack
+from crm_ml.errors import Finding, HeldBack
 from crm_ml.faults import crash_point
 from crm_ml.features import build_features, cutoff_us, data_hash, visible
 from crm_ml.features.timeline import date_of, zone_clock
 from crm_ml.jobs import tracking
 from crm_ml.jobs.bundles import store_bundle
+from crm_ml.jobs.contest import load_side
 from crm_ml.jobs.definition import eligible, outcomes
+from crm_ml.jobs.evaluations import write_evaluation
 from crm_ml.jobs.feasibility import after_training
 from crm_ml.jobs.files import disk_errors, remove_leftovers, temporary_folder
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
 from crm_ml.jobs.lock import locked
 from crm_ml.jobs.model_card import model_card
+from crm_ml.jobs.promote import Ruling, enact, rule_on
+from crm_ml.jobs.realised import realised_performance
 from crm_ml.jobs.score_table import SCHEMA_VERSION
 from crm_ml.jobs.settings import Workspace
 from crm_ml.jobs.training_record import Explained, explain, reliability_picture, training_record
@@ -196,7 +200,8 @@ def train(
             **{name.replace("-", "_"): version(name) for name in _PACKAGES},
         }
         findings = (*tables.findings, *training.findings, after_training(training).finding())
-        explained = explain(training, dataset.frame[dataset.frame[n.AS_OF].isin(training.evaluated_on)])
+        evaluated = dataset.frame[dataset.frame[n.AS_OF].isin(training.evaluated_on)]
+        explained = explain(training, evaluated)
         most_used = tuple(explained.most_used)
         with _bundle_folder(workspace, dry_run) as folder:
             meta = {**facts, **training.summary()}
@@ -205,7 +210,8 @@ def train(
             if dry_run:
                 return TrainResult(kind, "", "", training.verdict, training, facts, most_used, findings)
             say("writing the run to MLflow")
-            return _keep(workspace, training, explained, folder, facts, findings)
+            made = _Made(training, explained, evaluated, folder, facts, findings)
+            return _keep(workspace, made, tables, say=say)
 
 
 def churn_dataset(workspace: Workspace, tables: Tables, day: dt.date) -> tuple[Dataset, dt.date]:
@@ -271,56 +277,73 @@ def _bundle_folder(workspace: Workspace, dry_run: bool) -> Iterator[Path]:
         yield folder
 
 
-def _keep(
-    workspace: Workspace,
-    training: Training,
-    explained: Explained,
-    folder: Path,
-    facts: Mapping[str, str],
-    findings: tuple[Finding, ...],
-) -> TrainResult:
-    """Log, register and, where the rules allow it, let the new version serve."""
-    record = training_record(training, explained, bundle=folder, facts=facts)
+@dataclass(frozen=True)
+class _Made:
+    """What a training made, before anybody else knows of it."""
+
+    training: Training
+    explained: Explained
+    evaluated: pd.DataFrame
+    bundle: Path
+    facts: Mapping[str, str]
+    findings: tuple[Finding, ...]
+
+
+def _keep(workspace: Workspace, made: _Made, tables: Tables, *, say: Callable[[str], None]) -> TrainResult:
+    """Log, register and, if it passes the gate, let the new version serve."""
+    training, facts, day = made.training, made.facts, dt.date.fromisoformat(made.facts["as_of"])
+    record = training_record(training, made.explained, bundle=made.bundle, facts=facts)
     run_id = tracking.log_run(workspace, record, experiment=CHURN)
+    write_evaluation(workspace, run_id, training.evaluation, made.evaluated)
     store = tracking.bundle_store(workspace)
     with disk_errors(store):
-        store_bundle(store, folder, facts["sha256"], building=workspace.tracking_folder)
+        store_bundle(store, made.bundle, facts["sha256"], building=workspace.tracking_folder)
     crash_point("train.bundle_stored")
-    seen = tracking.alias_version(workspace, CHURN, tracking.CHAMPION)
-    verdict, alias = decide(training.verdict, dt.date.fromisoformat(facts["as_of"]), _serving_day(workspace))
-    tags = {**facts, "verdict": verdict, "model_kind": training.model_kind}
-    number = tracking.register(workspace, CHURN, run_id, tags=tags)
+    tags = {**facts, "model_kind": training.model_kind, "recipe": recipe_of(training)}
+    new = tracking.ServingVersion(CHURN, "", facts["sha256"], run_id, day, tags)
+    say("comparing with what serves")
+    ruling = rule_on(workspace, load_side(workspace, new), day, tables=lambda: tables, newest_only=True)
+    verdict = decide(training.verdict, passed=ruling.passed)
+    number = tracking.register(workspace, CHURN, run_id, tags={**tags, "verdict": verdict})
     crash_point("train.registered")
-    if alias:
-        expected = seen if alias == tracking.CHAMPION else tracking.alias_version(workspace, CHURN, alias)
-        tracking.move_alias(workspace, CHURN, alias, number, expected=expected)
+    enact(workspace, replace(new, version=number), ruling, day)
     crash_point("train.decided")
-    serves = alias == tracking.CHAMPION
-    return TrainResult(CHURN, number, run_id, verdict, training, facts, tuple(explained.most_used), findings, serves)
+    realised_performance(workspace, as_of=day, tables=tables)
+    crash_point("train.realised")
+    findings = (*made.findings, *_held(verdict, ruling))
+    most_used = tuple(made.explained.most_used)
+    return TrainResult(CHURN, number, run_id, verdict, training, facts, most_used, findings, ruling.passed)
 
 
-def _serving_day(workspace: Workspace) -> dt.date | None:
-    try:
-        before = tracking.serving(workspace, CHURN)
-    except DamagedArtefact:
-        return None  # what cannot be loaded does not serve; training again is the way out
-    return None if before is None else before.as_of
+def recipe_of(training: Training) -> str:
+    """Return the name of the candidate or rule that was chosen."""
+    table = training.candidates
+    return str(table.loc[table["chosen"], "name"].iloc[0])
 
 
-def decide(verdict: str, as_of: dt.date, serving_as_of: dt.date | None) -> tuple[str, str]:
-    """Return the verdict of a new version and the alias it gets (empty: none).
+def _held(verdict: str, ruling: Ruling) -> list[Finding]:
+    if verdict != tracking.CHALLENGER:
+        return []
+    return [
+        Finding(
+            "warning",
+            "held_by_gate",
+            f"Version {ruling.before} still serves: {ruling.reason_en}",
+            "`crm-ml promote churn VERSION` asks again, e.g. when more outcomes are known.",
+        )
+    ]
+
+
+def decide(verdict: str, *, passed: bool) -> str:
+    """Return the verdict of a new version from that of its training and that of the gate.
+
+    A refused one may serve where nothing else does; it is called refused all the same.
 
     Examples
     --------
-    >>> day = dt.date(2025, 6, 2)
-    >>> decide("champion", day, None), decide("champion", day, day)
-    (('champion', 'champion'), ('champion', 'champion'))
-    >>> decide("champion", day, dt.date(2025, 6, 3)), decide("refused", day, day), decide("refused", day, None)
-    (('challenger', 'challenger'), ('refused', ''), ('refused', 'champion'))
+    >>> decide("champion", passed=True), decide("champion", passed=False), decide("refused", passed=True)
+    ('champion', 'challenger', 'refused')
     """
     if verdict == REFUSED:
-        # the calibrated rule is better than no list at all, but never replaces a model that passed
-        return REFUSED, "" if serving_as_of else tracking.CHAMPION
-    if serving_as_of is None or serving_as_of <= as_of:
-        return tracking.CHAMPION, tracking.CHAMPION
-    return tracking.CHALLENGER, tracking.CHALLENGER
+        return REFUSED
+    return tracking.CHAMPION if passed else tracking.CHALLENGER

@@ -354,4 +354,5 @@ def _evaluation_frame(
 ) -> pd.DataFrame:
     table = frame[[CUSTOMER_ID, AS_OF]].reset_index(drop=True)
     columns = {"y": y, "margin": margins[chosen], "p": probabilities[chosen]}
-    return table.assign(**columns, **{f"margin_{name}": margin for name, margin in margins.items()})
+    tried = {f"margin_{name}": margin for name, margin in margins.items()}
+    return table.assign(**columns, **tried, **{f"p_{name}": p for name, p in probabilities.items()})

@@ -40,7 +40,8 @@ class Training:
     snapshots, evaluated_on : list of datetime.date
         All mature snapshots (the refit), and the ones evaluated on; newest first.
     evaluation : pandas.DataFrame
-        customer_id, as_of, y, margin, p of the evaluation rows, and ``margin_<name>`` of every candidate and rule.
+        customer_id, as_of, y, margin, p of the evaluation rows, and ``margin_<name>`` and ``p_<name>`` of every
+        candidate and rule.
     findings : tuple of Finding
         Warnings and notes, most severe first.
     leaks : LeakReport
