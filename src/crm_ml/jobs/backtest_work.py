@@ -11,7 +11,6 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,8 @@ from crm_ml import names as n
 from crm_ml.actions import value_at_stake
 from crm_ml.errors import Finding
 from crm_ml.faults import crash_point
-from crm_ml.features import build_features, churn_labels, cutoff_us, make_spine
+from crm_ml.features import build_features, cutoff_us
+from crm_ml.jobs.definition import eligible, outcomes
 from crm_ml.jobs.files import replace_file
 from crm_ml.models import Dataset, make_dataset
 from crm_ml.models.evaluation.backtest import COLUMNS, CUTOFF, NAME, Choice
@@ -46,7 +46,7 @@ SCHEMA = pa.schema(
     ]
 )
 """Columns of ``predictions.parquet``."""
-_VALUE, _SCORED, _ROW = "value_at_stake", "scored", "row"
+_VALUE, _SCORED, _ROW, _WINDOW = "value_at_stake", "scored", "row", "horizon_days"
 _ABOUT = b"crm_ml"
 
 
@@ -89,22 +89,20 @@ def prepare(work: Path, workspace: Workspace, tables: Tables, as_of: dt.date, cu
     """
     churn = workspace.settings.churn
     days = {cutoff: snapshots_of(workspace, tables, cutoff) for cutoff in cutoffs}
-    spine = make_spine(
-        tables, sorted({*cutoffs, *(day for some, _ in days.values() for day in some)}), active_days=churn.active_days
-    )
-    label = partial(churn_labels, tables, gap_days=churn.gap_days, horizon_days=churn.horizon_days)
+    spine = eligible(tables, sorted({*cutoffs, *(day for some, _ in days.values() for day in some)}), churn)
     for cutoff in cutoffs:
         if (work / rows_file(cutoff)).exists():
             continue
         seen = np.flatnonzero(spine[n.AS_OF].isin(days[cutoff][0]))
         now = np.flatnonzero(spine[n.AS_OF] == cutoff)
-        y = [
-            label(spine.iloc[rows].reset_index(drop=True), known_until=cutoff_us(until, tables.zone))
+        judged = [
+            outcomes(tables, spine.iloc[rows].reset_index(drop=True), churn, known_until=cutoff_us(until, tables.zone))
             for rows, until in ((seen, cutoff), (now, as_of))
         ]
         columns = {
             _ROW: pa.array(np.concatenate([seen, now]).astype(np.int64)),
-            "y": pa.array(np.concatenate(y).astype(bool)),
+            "y": pa.array(np.concatenate([y for y, _ in judged]).astype(bool)),
+            _WINDOW: pa.array(np.concatenate([window for _, window in judged]).astype(np.int64)),
             _SCORED: pa.array(np.repeat([False, True], [len(seen), len(now)])),
         }
         _store(pa.table(columns), work / rows_file(cutoff))
@@ -120,6 +118,8 @@ def prepare(work: Path, workspace: Workspace, tables: Tables, as_of: dt.date, cu
         "gap_days": churn.gap_days,
         "horizon_days": churn.horizon_days,
         "every_days": churn.snapshots.every_days,
+        "leak_allow": list(churn.leak_allow),
+        "outcome": churn.outcome.as_json(),
         "first_event": {cutoff.isoformat(): days[cutoff][1].isoformat() for cutoff in cutoffs},
     }
     _put(work / PLAN, json.dumps(plan, sort_keys=True).encode())
@@ -159,7 +159,7 @@ def read_task(work: Path, cutoff: dt.date) -> Task:
     table = pq.read_table(work / FEATURES, page_checksum_verification=True)
     frame = table.take(pa.array(at)).to_pandas()
     value = frame.pop(_ABOUT.decode() + "_" + _VALUE).to_numpy(np.float64)
-    y, scored = rows["y"].to_numpy(), rows[_SCORED].to_numpy()
+    y, scored, window = (rows[name].to_numpy() for name in ("y", _SCORED, _WINDOW))
     features = [str(name) for name in frame.columns if name not in (n.CUSTOMER_ID, n.AS_OF)]
 
     def part(mask: np.ndarray) -> Dataset:
@@ -167,7 +167,7 @@ def read_task(work: Path, cutoff: dt.date) -> Task:
             frame[mask].reset_index(drop=True),
             y[mask],
             gap_days=plan["gap_days"],
-            horizon_days=plan["horizon_days"],
+            horizon_days=window[mask],
             features=features,
         )
 

@@ -20,8 +20,9 @@ import pyarrow as pa
 
 from crm_ml.errors import CrmError, HeldBack
 from crm_ml.faults import crash_point
+from crm_ml.features.outcome import Outcome as ChurnOutcome
 from crm_ml.jobs.backtest_work import SCHEMA, Outcome, Task, predictions_of, read_task, store_outcome
-from crm_ml.models import Trained, train_every
+from crm_ml.models import Trained, TrainingPlan, train_every
 from crm_ml.models.evaluation.backtest import Choice
 
 Say = Callable[[str, float], None]
@@ -54,16 +55,17 @@ def _train(task: Task, cutoff: dt.date, threads: int, say: Say) -> Trained:
             code="no_eligible_customers",
         )
     plan = task.plan
-    return train_every(
-        task.dataset,
+    how = TrainingPlan(
         train_as_of=cutoff,
         gap_days=plan["gap_days"],
         horizon_days=plan["horizon_days"],
         every_days=plan["every_days"],
         first_event=dt.date.fromisoformat(task.first_event[cutoff.isoformat()]),
         threads=threads,
-        progress=say,
+        leak_allow=tuple(plan["leak_allow"]),
+        outcome=ChurnOutcome.from_json(plan["outcome"]),
     )
+    return train_every(task.dataset, how, progress=say)
 
 
 def _outcome(task: Task, cutoff: dt.date, trained: Trained) -> Outcome:

@@ -14,8 +14,9 @@ import pandas as pd
 
 from crm_ml import names as n
 from crm_ml.errors import HeldBack
-from crm_ml.features import build_features, churn_labels, cutoff_us, make_spine
+from crm_ml.features import build_features, cutoff_us
 from crm_ml.jobs import bundles, tracking
+from crm_ml.jobs.definition import eligible, flat_label, label_of, outcomes
 from crm_ml.jobs.evaluations import read_evaluation, stakes
 from crm_ml.jobs.settings import Workspace
 from crm_ml.jobs.tracking import ServingVersion
@@ -112,11 +113,14 @@ def load_side(workspace: Workspace, version: ServingVersion) -> Side:
     store = tracking.bundle_store(workspace)
     bundles.tried(store, version.sha256, lambda: trial_load(folder, sha256=version.sha256))
     model = load_bundle(folder, sha256=version.sha256, trial=False)
-    churn = workspace.settings.churn
-    if (model.label.gap_days, model.label.horizon_days) != (churn.gap_days, churn.horizon_days):
+    wanted = label_of(workspace.settings.churn)
+    if model.label != wanted:
+        then, now = flat_label(model.label.as_json()), flat_label(wanted.as_json())
+        keys = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
         raise HeldBack(
-            f"Version {version.version} was trained with gap_days {model.label.gap_days} and horizon_days "
-            f"{model.label.horizon_days}, and crm.yaml says {churn.gap_days} and {churn.horizon_days}",
+            f"Version {version.version} was trained with "
+            f"{', '.join(f'{key} {then.get(key)}' for key in keys)}, and crm.yaml says "
+            f"{', '.join(f'{key} {now.get(key)}' for key in keys)}",
             remedy="Train again with the new definition, or restore the old one.",
             code="other_label",
         )
@@ -140,7 +144,7 @@ def contest(workspace: Workspace, tables: Tables, champion: Side, challenger: Si
         If one of the models needs a feature that the tables do not give.
     """
     days = _fair_days(workspace, champion, challenger, day)
-    spine = make_spine(tables, [*days, day], active_days=workspace.settings.churn.active_days)
+    spine = eligible(tables, [*days, day], workspace.settings.churn)
     frame = build_features(tables, spine)
     today = frame[frame[n.AS_OF] == day].sort_values(n.CUSTOMER_ID)
     overlap = list_overlap(champion.model.margin(today), challenger.model.margin(today))
@@ -151,7 +155,7 @@ def contest(workspace: Workspace, tables: Tables, champion: Side, challenger: Si
     recipes = _recipes(champion, challenger)
     if [one.name for one in found.criteria] == ["evidence"] and recipes is not None:
         found, compared = judge(recipes, overlap=overlap), RECIPES
-    label_days = workspace.settings.churn.gap_days + workspace.settings.churn.horizon_days
+    label_days = label_of(workspace.settings.churn).longest_days
     newest = max(champion.model.train_as_of, challenger.model.train_as_of)
     return Contest(found, compared, newest + dt.timedelta(days=label_days))
 
@@ -163,7 +167,7 @@ def _judged(paired: pd.DataFrame, overlap: float, *, refresh: bool) -> GateResul
 
 def _fair_days(workspace: Workspace, champion: Side, challenger: Side, day: dt.date) -> list[dt.date]:
     churn = workspace.settings.churn
-    mature = day - dt.timedelta(days=churn.gap_days + churn.horizon_days)
+    mature = day - dt.timedelta(days=label_of(churn).longest_days)
     newest = max(champion.model.train_as_of, challenger.model.train_as_of)
     after: list[dt.date] = []
     step = mature
@@ -175,14 +179,7 @@ def _fair_days(workspace: Workspace, champion: Side, challenger: Side, day: dt.d
 
 
 def _labelled(workspace: Workspace, tables: Tables, frame: pd.DataFrame, day: dt.date) -> pd.DataFrame:
-    churn = workspace.settings.churn
-    y = churn_labels(
-        tables,
-        frame[_KEYS],
-        gap_days=churn.gap_days,
-        horizon_days=churn.horizon_days,
-        known_until=cutoff_us(day, tables.zone),
-    )
+    y, _ = outcomes(tables, frame[_KEYS], workspace.settings.churn, known_until=cutoff_us(day, tables.zone))
     return frame.assign(y=y).reset_index(drop=True)
 
 

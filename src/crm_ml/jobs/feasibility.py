@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from crm_ml import names as n
-from crm_ml.features import churn_labels, cutoff_us, make_spine
+from crm_ml.features import cutoff_us
+from crm_ml.jobs.definition import eligible, label_of, outcomes
 from crm_ml.jobs.settings import Workspace
 from crm_ml.models import Training
 from crm_ml.models.evaluation.feasibility import FeasibilityVerdict, feasibility, feasibility_of_evaluation
@@ -21,27 +22,21 @@ def before_training(workspace: Workspace, tables: Tables, day: dt.date) -> Feasi
     if n.ORDER_LINES not in tables.frames:
         return None
     churn = workspace.settings.churn
-    window = churn.gap_days + churn.horizon_days
-    spine = make_spine(tables, [day - dt.timedelta(days=window)], active_days=churn.active_days)
+    window = label_of(churn).longest_days
+    spine = eligible(tables, [day - dt.timedelta(days=window)], churn)
     if spine.empty:
         return None
-    left = churn_labels(
-        tables,
-        spine,
-        gap_days=churn.gap_days,
-        horizon_days=churn.horizon_days,
-        known_until=cutoff_us(day, tables.zone),
-    )
+    left, _ = outcomes(tables, spine, churn, known_until=cutoff_us(day, tables.zone))
     return feasibility(len(spine), int(left.sum()), window_days=window)
 
 
 def after_training(training: Training) -> FeasibilityVerdict:
     """Return what the evaluation of a training has shown, and what more leavers would."""
-    label, rows = training.model.label, training.evaluation
+    rows = training.evaluation
     return feasibility_of_evaluation(
         rows["y"].to_numpy(bool),
         rows["p"].to_numpy(float),
         rows[n.CUSTOMER_ID],
         training.metrics["auc"],
-        window_days=label.gap_days + label.horizon_days,
+        window_days=training.model.label.longest_days,
     )

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from crm_ml import names as n
 from crm_ml.errors import DamagedArtefact
-from crm_ml.features import churn_labels, cutoff_us
+from crm_ml.features import cutoff_us
+from crm_ml.jobs.definition import label_of, outcomes
 from crm_ml.jobs.files import make_folder, replace_file
 from crm_ml.jobs.inputs import CHURN_TABLES, as_day, as_workspace, read_inputs
 from crm_ml.jobs.publish import MANIFEST, inspect_set
@@ -118,8 +119,7 @@ def _read(path: Path) -> list[dict[str, object]]:
 
 def _mature_sets(workspace: Workspace, day: dt.date, seen: set[tuple[str, str]]) -> Iterator[_Published]:
     """Give the days, oldest first, whose scores are whole, whose label windows are over, and which are new to us."""
-    churn = workspace.settings.churn
-    last = day - dt.timedelta(days=churn.gap_days + churn.horizon_days)
+    last = day - dt.timedelta(days=label_of(workspace.settings.churn).longest_days)
     base = workspace.published.resolve()
     for link in sorted(workspace.published.glob("*/scores")):
         try:
@@ -137,14 +137,9 @@ def _mature_sets(workspace: Workspace, day: dt.date, seen: set[tuple[str, str]])
 
 
 def _measured(workspace: Workspace, tables: Tables, one: _Published, looked_at: dt.date) -> dict[str, object]:
-    (its_day, scores), churn = one, workspace.settings.churn
-    y = churn_labels(
-        tables,
-        pd.DataFrame({n.CUSTOMER_ID: scores[n.CUSTOMER_ID], n.AS_OF: its_day}),
-        gap_days=churn.gap_days,
-        horizon_days=churn.horizon_days,
-        known_until=cutoff_us(looked_at, tables.zone),
-    )
+    its_day, scores = one
+    spine = pd.DataFrame({n.CUSTOMER_ID: scores[n.CUSTOMER_ID], n.AS_OF: its_day})
+    y, _ = outcomes(tables, spine, workspace.settings.churn, known_until=cutoff_us(looked_at, tables.zone))
     # by customer, so that the order in which a set lists them changes nothing
     order = np.argsort(scores[n.CUSTOMER_ID].to_numpy(object), kind="stable")
     scores, y = scores.iloc[order], y[order]

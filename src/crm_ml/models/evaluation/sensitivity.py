@@ -159,6 +159,6 @@ def auc_between(scores: Mapping[str, pd.Series[float]], outcomes: Mapping[str, p
         for judged, happened in outcomes.items():
             both = sorted(set(given.index) & set(happened.index))
             y: NDArray[np.bool_] = happened.loc[both].to_numpy(dtype=bool)
-            margin: FloatArray = given.loc[both].to_numpy(np.float64)
+            margin: FloatArray = np.asarray(given.loc[both], dtype=np.float64)
             table.loc[name, judged] = metrics.auc(y, margin)
     return table
