@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 
 import numpy as np
 import pandas as pd
@@ -82,7 +81,7 @@ def test_the_figures_are_those_of_the_two_models(moved):
 
 
 def test_each_decision_has_a_line_with_its_evidence(moved):
-    firm, held, passed = moved
+    firm, _, passed = moved
     lines = decisions(firm)
     assert [(one.number, one.version, one.decision, one.before) for one in lines] == [
         (1, "1", "first", None),
@@ -90,7 +89,7 @@ def test_each_decision_has_a_line_with_its_evidence(moved):
         (3, firm.versions["good"], "better", "1"),
     ]
     assert lines[2].evidence["criteria"][1]["low"] == passed.ruling.gate.criteria[1].low
-    assert lines[1].reason_de.startswith("Rangfolge: AUC -0,") or lines[1].reason_de.startswith("Rangfolge: AUC -0.")
+    assert lines[1].reason_de.startswith("Rangfolge: AUC -0,")
     tags = tracking.registered(crm.open_workspace(firm.folder), "churn", firm.versions["good"]).tags
     assert (tags["gate"], tags["gate_against"], tags["gate_as_of"]) == ("better", "1", firm.day)
     assert tracking.alias_version(crm.open_workspace(firm.folder), "churn", "challenger") == firm.versions["bad"]
@@ -134,7 +133,7 @@ def test_what_else_is_held(contenders, name, told):
 
 
 def test_rollback_goes_to_what_served_before_and_no_further_than_that(moved, tmp_path):
-    firm = type(moved[0])(moved[0].folder, moved[0].versions, moved[0].day).copy(tmp_path / "ws")
+    firm = moved[0].copy(tmp_path / "ws")
     back = crm.promote(firm.folder, as_of=firm.day, rollback=True)
     assert (back.version, back.before, back.moved, back.ruling.decision) == ("1", "2", True, "rollback")
     assert serves(firm) == "1"
@@ -218,7 +217,6 @@ def test_a_training_keeps_its_evaluation_rows_and_its_reasons(trained_firm):
     both = frame.merge(features, on=["customer_id", "as_of"], validate="one_to_one")
     assert len(both) == len(frame)
     assert both["value_at_stake"].to_numpy() == pytest.approx(both["orders_net_revenue_365d"].fillna(0).to_numpy())
-    evaluation_path(ws, line.run_id).stat()
     assert read_evaluation(ws, "0" * 32) is None
 
 
@@ -294,7 +292,7 @@ def test_a_damaged_set_is_no_evidence(small_firm, tmp_path):
 
 
 def test_the_command_says_what_python_says(moved, runner):
-    firm, held, _ = moved
+    firm, _, _ = moved
     outcome = runner("promote", "churn", firm.versions["bad"], "--as-of", firm.day, "--dry-run", ws=firm.folder)
     assert outcome.code == 4
     assert outcome.json["error"]["code"] == "held"
@@ -309,6 +307,5 @@ def test_the_command_says_what_python_says(moved, runner):
     assert "Im Einsatz: Version 2; davor: 1" in words.out
     told = runner("promote", "churn", "3", "--as-of", firm.day, "--dry-run", "--lang", "de", "-w", str(firm.folder))
     assert "Version 3 bleibt draußen; im Einsatz ist weiter 2" in told.out
-    assert "- Rangfolge: AUC -0." in told.out
+    assert "- Rangfolge: AUC -0," in told.out
     assert promotion_status(firm.folder, as_of=firm.day).version == "2"
-    assert os.environ.get("CRM_ML_CRASH_AT") is None

@@ -93,7 +93,7 @@ def test_a_list_of_other_names_needs_a_reason():
     assert "the new ones are the better ones" in explained.text("en")
     held = judge(pair(good, good), overlap=0.49, refresh=True)
     assert [one.name for one in held.failed] == ["stability"]
-    assert held.text("de").startswith("Liste: 49% der Namen bleiben, mindestens 50% sollen es sein")
+    assert held.text("de").startswith("Liste: 49 % der Namen bleiben, mindestens 50 % sollen es sein")
 
 
 def test_by_value_another_model_wins():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+_POINT, _PER_CENT = re.compile(r"(?<=\d)\.(?=\d)"), re.compile(r"(?<=\d)%")
 _TEXTS: dict[str, tuple[str, str]] = {
     "evidence": (
         "Vergleich: die kleinere der Gruppen abgewandert und geblieben zählt {value:.0f} Kunden, mindestens "
@@ -63,9 +66,13 @@ def describe(kind: str, *, value: float, low: float, high: float, limit: float) 
 
     Examples
     --------
-    >>> describe("stability", value=0.4, low=0.4, high=0.4, limit=0.5)[1]
+    >>> german, english = describe("stability", value=0.4, low=0.4, high=0.4, limit=0.5)
+    >>> german
+    'Liste: 40 % der Namen bleiben, mindestens 50 % sollen es sein'
+    >>> english
     'List: 40% of the names stay, and at least 50% should'
     """
     german, english = _TEXTS[kind]
     figures = {"value": value, "low": low, "high": high, "limit": limit}
-    return german.format(**figures), english.format(**figures)
+    with_commas = _POINT.sub(",", german.format(**figures))
+    return _PER_CENT.sub(" %", with_commas), english.format(**figures)
