@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from crm_ml.features import Feature, add_feature
     from crm_ml.jobs.check import check
+    from crm_ml.jobs.compare import compare
     from crm_ml.jobs.daily import run_daily
     from crm_ml.jobs.explain import explain
     from crm_ml.jobs.features import build_features
@@ -30,6 +31,7 @@ _HOMES = {
     "add_feature": "crm_ml.features",
     "build_features": "crm_ml.jobs.features",
     "check": "crm_ml.jobs.check",
+    "compare": "crm_ml.jobs.compare",
     "explain": "crm_ml.jobs.explain",
     "import_feedback": "crm_ml.jobs.feedback",
     "open_workspace": "crm_ml.jobs.settings",
@@ -44,6 +46,7 @@ __all__ = [
     "add_feature",
     "build_features",
     "check",
+    "compare",
     "explain",
     "import_feedback",
     "open_workspace",

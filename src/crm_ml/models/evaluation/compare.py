@@ -7,7 +7,7 @@ A model's evaluation is a table with one row per customer and day: ``customer_id
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +28,8 @@ PAIRED: Final[Mapping[str, tuple[Callable[..., Any], str]]] = {
 """Measures with a paired difference, and the column each looks at."""
 LOWER_IS_BETTER: Final = frozenset({"brier", "ece", "log_loss"})
 TIERS: Final = ("high", "medium", "low")
-REFERENCE, NO_COMMON_ROWS, OTHER_OUTCOME, NOT_MEASURED = "reference", "no_common_rows", "other_outcome", "not_measured"
+REFERENCE, NO_COMMON_ROWS, OTHER_OUTCOME = "reference", "no_common_rows", "other_outcome"
+OTHER_LABEL, NOT_MEASURED = "other_label", "not_measured"
 DIFFERENCE_COLUMNS: Final = (
     *("name", "reference", "measure", "value", "low", "high", "paired", "rows", "customers", "reads", "note"),
 )
@@ -140,6 +141,7 @@ def difference_table(
     reference: str,
     *,
     measured: Mapping[str, Mapping[str, Interval]] | None = None,
+    apart: Collection[str] = (),
     replicates: int = REPLICATES,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -153,6 +155,8 @@ def difference_table(
         The name that the others are compared with.
     measured : mapping, optional
         By name, what was measured at training: used, unpaired, where two models have no row in common.
+    apart : collection of str
+        Names of models with another label than the reference: they answer another question and are not compared.
     replicates, seed : int
         Of the draws of customers.
 
@@ -160,8 +164,8 @@ def difference_table(
     -------
     pandas.DataFrame
         Columns `DIFFERENCE_COLUMNS`. ``reads``: ``better``, ``worse`` or ``open`` (the interval holds zero; always
-        where it is not paired). ``note``: empty, or ``reference``, ``no_common_rows``, ``other_outcome`` (same rows,
-        other outcomes: another label or other data), ``not_measured``.
+        where it is not paired). ``note``: empty, or ``reference``, ``no_common_rows``, ``other_label``,
+        ``other_outcome`` (same rows and label, other outcomes: the data have changed), ``not_measured``.
 
     Raises
     ------
@@ -172,11 +176,13 @@ def difference_table(
         raise UsageError(f"There is no model {reference!r} to compare with", remedy="Name one of those given.")
     told, caches = measured or {}, dict[bytes, dict[str, FloatArray]]()
     rows: list[dict[str, Any]] = []
-    for name, evaluation in evaluations.items():
-        if name == reference:
-            rows += [_row(name, reference, measure, note=REFERENCE) for measure in PAIRED]
+    base = evaluations[reference]
+    for name in evaluations:
+        if name == reference or name in apart:
+            note = REFERENCE if name == reference else OTHER_LABEL
+            rows += [_row(name, reference, measure, note=note) for measure in PAIRED]
             continue
-        base = evaluations[reference]
+        evaluation = evaluations[name]
         common = None if evaluation is None or base is None else common_rows(evaluation, base)
         if common is None or common.empty:
             rows += [_unpaired(name, reference, measure, told) for measure in PAIRED]
@@ -374,14 +380,3 @@ def _reads(measure: str, found: Interval | None, paired: bool) -> str:
     if found is None or not paired or found.low <= 0 <= found.high:
         return "open"
     return "better" if (found.low > 0) != (measure in LOWER_IS_BETTER) else "worse"
-
-
-def newest_first(versions: Iterable[str]) -> list[str]:
-    """Return version numbers, the highest first; what is no number comes last.
-
-    Examples
-    --------
-    >>> newest_first(["2", "10", "x"])
-    ['10', '2', 'x']
-    """
-    return sorted(versions, key=lambda version: (not version.isdigit(), -int(version) if version.isdigit() else 0))
