@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crm_ml.features import Feature, add_feature
     from crm_ml.jobs.backtest import backtest
     from crm_ml.jobs.check import check
+    from crm_ml.jobs.compare import compare
     from crm_ml.jobs.daily import run_daily
     from crm_ml.jobs.explain import explain
     from crm_ml.jobs.features import build_features
@@ -33,6 +34,7 @@ _HOMES = {
     "backtest": "crm_ml.jobs.backtest",
     "build_features": "crm_ml.jobs.features",
     "check": "crm_ml.jobs.check",
+    "compare": "crm_ml.jobs.compare",
     "explain": "crm_ml.jobs.explain",
     "import_feedback": "crm_ml.jobs.feedback",
     "open_workspace": "crm_ml.jobs.settings",
@@ -49,6 +51,7 @@ __all__ = [
     "backtest",
     "build_features",
     "check",
+    "compare",
     "explain",
     "import_feedback",
     "open_workspace",

@@ -17,7 +17,7 @@ from crm_ml.errors import ExitCode
 if TYPE_CHECKING:
     from crm_ml.jobs.settings import Workspace
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="crm-ml",
     help="Churn scores for B2B companies: from order, invoice and interaction tables to a published list of each day.",
     no_args_is_help=True,
@@ -392,4 +392,5 @@ def feedback_import(
     return error.exit_code if error else ExitCode.OK
 
 
-from crm_ml.cli import backtest_command  # noqa: E402, F401 - it registers itself
+# commands in modules of their own; each registers itself
+from crm_ml.cli import backtest_command, compare_command  # noqa: E402, F401

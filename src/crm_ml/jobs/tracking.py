@@ -427,6 +427,10 @@ def _store(workspace: Workspace) -> Iterator[tuple[Any, Any]]:
         ) from error
 
 
+store = _store
+"""The same for `tracking_read`."""
+
+
 def without_secrets(address: str) -> str:
     """Return an address without user and password.
 
