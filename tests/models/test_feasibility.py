@@ -140,6 +140,12 @@ def test_rows_of_one_customer_count_once():
     y, p = np.array([True, False, False, False]), np.array([0.9, 0.2, 0.3, 0.1])
     verdict = feasibility_of_evaluation(y, p, ["a", "a", "b", "c"], Interval(0.9, 0.5, 1.0), window_days=90)
     assert (verdict.customers, verdict.leavers) == (3, 1)
+    # 200 customers in four windows each, and one in eight rows is a leaver: always the same 25 customers
+    ids, left = np.tile(np.arange(200), 4).astype(str), np.arange(800) % 8 == 0
+    several = feasibility_of_evaluation(left, np.full(800, 0.125), ids, Interval(0.7, 0.6, 0.8), window_days=90)
+    assert several.leavers == 25
+    assert several.tier_rates == (0.125,)
+    assert several.smallest_cut == smallest_cut(0.125, 400)
 
 
 def test_hopeless_cases_are_said_in_both_languages():
