@@ -92,12 +92,12 @@ class FeasibilityVerdict:
         Examples
         --------
         >>> feasibility(1240, 61).sentence("en")  # doctest: +NORMALIZE_WHITESPACE
-        'With 1,240 customers and 61 leavers three tiers can be told apart, AUC will be known to ±.072, an effect below
-        33 % cannot be shown within a year; the next 40 leavers bring AUC to ±.056'
+        'With 1,240 customers and 61 leavers three tiers can be told apart, AUC will be known to ±.062, an effect below
+        33 % cannot be shown within a year; the next 40 leavers bring AUC to ±.048'
         >>> feasibility(1240, 61).sentence("de")  # doctest: +NORMALIZE_WHITESPACE
-        'Mit 1.240 Kunden und 61 Abwanderern lassen sich drei Stufen unterscheiden, die AUC wird auf ±0,072 bekannt
+        'Mit 1.240 Kunden und 61 Abwanderern lassen sich drei Stufen unterscheiden, die AUC wird auf ±0,062 bekannt
         sein, eine Wirkung unter 33 % lässt sich binnen eines Jahres nicht nachweisen; mit den nächsten 40 Abwanderern
-        wird die AUC auf ±0,056 bekannt sein'
+        wird die AUC auf ±0,048 bekannt sein'
         """
         german = language == "de"
         customers = f"{self.customers:,}".replace(",", "." if german else ",")
@@ -220,7 +220,7 @@ def feasibility(
     --------
     >>> verdict = feasibility(1240, 61)
     >>> verdict.tiers, round(verdict.half_width, 3), verdict.per_arm, round(verdict.smallest_cut, 2)
-    (3, 0.072, 2480, 0.32)
+    (3, 0.062, 2480, 0.32)
     """
     if not 0 <= leavers <= customers or window_days < 1 or more_leavers < 0:
         raise UsageError(
