@@ -23,7 +23,7 @@ from crm_ml.jobs.train import churn_dataset
 from crm_ml.models.evaluation.feasibility import feasibility
 from crm_ml.models.evaluation.learning import learning_curve
 from crm_ml.models.evaluation.metrics import auc
-from crm_ml.models.evaluation.power import auc_half_width
+from crm_ml.models.evaluation.power import auc_half_width, auc_standard_error
 
 SIZES = ((300, 40, 0.75), (1240, 61, 0.75), (1240, 61, 0.85), (3000, 300, 0.70), (8000, 1600, 0.80))
 
@@ -40,6 +40,8 @@ def widths(draws: int) -> list[dict[str, float]]:
         y = np.arange(customers) < leavers
         row = {"customers": customers, "leavers": leavers, "auc": expected}
         row["said"] = auc_half_width(expected, leavers, customers - leavers)
+        exponential = auc_standard_error(expected, leavers, customers - leavers, scores="exponential")
+        row["said_for_exponential"] = 1.96 * exponential
         for shape in ("normal", "exponential"):
             row[shape] = 1.96 * float(np.std([auc(y, scores(rng, y, expected, shape)) for _ in range(draws)]))
         found.append(row)

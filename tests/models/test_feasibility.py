@@ -34,23 +34,32 @@ def test_the_ratings_of_hanley_and_mcneil():
     assert area == pytest.approx(0.893, abs=5e-4)
     drawn = evaluate(y, {"r": score}, {"r": score / 6}, np.arange(109).astype(str), replicates=1000)
     assert np.std(drawn.auc_replicates["r"]) == pytest.approx(0.032, abs=0.0015)
-    assert auc_standard_error(area, 51, 58) == pytest.approx(0.032, abs=0.0015)
+    assert auc_standard_error(area, 51, 58, scores="exponential") == pytest.approx(0.032, abs=0.0015)
 
 
 @pytest.mark.parametrize(("leavers", "stayers", "expected"), [(61, 1179, 0.75), (40, 160, 0.75), (150, 350, 0.85)])
 def test_the_expected_width_is_that_of_repeated_samples(leavers, stayers, expected):
     rng = np.random.default_rng(1)
     y = np.r_[np.ones(leavers, bool), np.zeros(stayers, bool)]
-    # the formula's own case: exponential scores with P(leaver > stayer) = rate ratio; and normal scores
+    # exponential scores, where P(leaver > stayer) is a ratio of means, and normal ones
     mean = expected / (1 - expected)
     shift = np.sqrt(2) * stats.norm.ppf(expected)
     exponential = [auc(y, np.r_[rng.exponential(mean, leavers), rng.exponential(1, stayers)]) for _ in range(600)]
     normal = [auc(y, np.r_[rng.normal(shift, 1, leavers), rng.normal(0, 1, stayers)]) for _ in range(600)]
-    formula = auc_standard_error(expected, leavers, stayers)
+    said = auc_standard_error(expected, leavers, stayers)
+    wider = auc_standard_error(expected, leavers, stayers, scores="exponential")
     assert np.mean(exponential) == pytest.approx(expected, abs=0.01)
-    assert np.std(exponential) == pytest.approx(formula, rel=0.10)
-    assert np.std(normal) == pytest.approx(formula, rel=0.15)
-    assert auc_half_width(expected, leavers, stayers) == pytest.approx(1.96 * formula, rel=1e-4)
+    assert np.std(exponential) == pytest.approx(wider, rel=0.08)
+    assert np.std(normal) == pytest.approx(said, rel=0.08)
+    assert auc_half_width(expected, leavers, stayers) == pytest.approx(1.96 * said, rel=1e-4)
+
+
+def test_the_chance_of_two_at_once_is_that_of_two_correlated_normals():
+    for expected in (0.5, 0.66, 0.75, 0.93):
+        z = stats.norm.ppf(expected)
+        q = stats.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]]).cdf([z, z])
+        variance = (expected * (1 - expected) + 98 * (q - expected**2)) / 2100
+        assert auc_standard_error(expected, 30, 70) == pytest.approx(np.sqrt(variance), rel=1e-4)
 
 
 def test_arms_of_an_experiment_match_the_published_sizes_and_the_simulated_power():
@@ -140,6 +149,12 @@ def test_rows_of_one_customer_count_once():
     y, p = np.array([True, False, False, False]), np.array([0.9, 0.2, 0.3, 0.1])
     verdict = feasibility_of_evaluation(y, p, ["a", "a", "b", "c"], Interval(0.9, 0.5, 1.0), window_days=90)
     assert (verdict.customers, verdict.leavers) == (3, 1)
+    # 200 customers in four windows each, and one in eight rows is a leaver: always the same 25 customers
+    ids, left = np.tile(np.arange(200), 4).astype(str), np.arange(800) % 8 == 0
+    several = feasibility_of_evaluation(left, np.full(800, 0.125), ids, Interval(0.7, 0.6, 0.8), window_days=90)
+    assert several.leavers == 25
+    assert several.tier_rates == (0.125,)
+    assert several.smallest_cut == smallest_cut(0.125, 400)
 
 
 def test_hopeless_cases_are_said_in_both_languages():

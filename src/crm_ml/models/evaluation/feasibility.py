@@ -92,12 +92,12 @@ class FeasibilityVerdict:
         Examples
         --------
         >>> feasibility(1240, 61).sentence("en")  # doctest: +NORMALIZE_WHITESPACE
-        'With 1,240 customers and 61 leavers three tiers can be told apart, AUC will be known to ±.072, an effect below
-        33 % cannot be shown within a year; the next 40 leavers bring AUC to ±.056'
+        'With 1,240 customers and 61 leavers three tiers can be told apart, AUC will be known to ±.062, an effect below
+        33 % cannot be shown within a year; the next 40 leavers bring AUC to ±.048'
         >>> feasibility(1240, 61).sentence("de")  # doctest: +NORMALIZE_WHITESPACE
-        'Mit 1.240 Kunden und 61 Abwanderern lassen sich drei Stufen unterscheiden, die AUC wird auf ±0,072 bekannt
+        'Mit 1.240 Kunden und 61 Abwanderern lassen sich drei Stufen unterscheiden, die AUC wird auf ±0,062 bekannt
         sein, eine Wirkung unter 33 % lässt sich binnen eines Jahres nicht nachweisen; mit den nächsten 40 Abwanderern
-        wird die AUC auf ±0,056 bekannt sein'
+        wird die AUC auf ±0,048 bekannt sein'
         """
         german = language == "de"
         customers = f"{self.customers:,}".replace(",", "." if german else ",")
@@ -177,6 +177,7 @@ def feasibility(
     *,
     auc: float | Interval = EXPECTED_AUC,
     p: ArrayLike | None = None,
+    rate: float | None = None,
     window_days: int = 90,
     contacts_per_year: int | None = None,
     more_leavers: int = MORE_LEAVERS,
@@ -199,6 +200,8 @@ def feasibility(
         Expected AUC, or the measured one with its interval.
     p : array-like of float, optional
         Calibrated probabilities of the evaluation.
+    rate : float, optional
+        Churn rate of one label window, where `leavers` were gathered over several; default: leavers / customers.
     window_days : int
         Gap and horizon of the label.
     contacts_per_year : int, optional
@@ -217,7 +220,7 @@ def feasibility(
     --------
     >>> verdict = feasibility(1240, 61)
     >>> verdict.tiers, round(verdict.half_width, 3), verdict.per_arm, round(verdict.smallest_cut, 2)
-    (3, 0.072, 2480, 0.32)
+    (3, 0.062, 2480, 0.32)
     """
     if not 0 <= leavers <= customers or window_days < 1 or more_leavers < 0:
         raise UsageError(
@@ -226,7 +229,8 @@ def feasibility(
             remedy="Count distinct customers.",
             code="bad_counts",
         )
-    stayers, rate = customers - leavers, leavers / max(1, customers)
+    stayers = customers - leavers
+    rate = leavers / max(1, customers) if rate is None else rate
     measured = auc if isinstance(auc, Interval) else None
     value = measured.value if measured else float(auc)  # type: ignore[arg-type]
     half, then = 0.5, 0.5
@@ -268,7 +272,8 @@ def feasibility_of_evaluation(
     Parameters
     ----------
     y, p, customers : array-like, shape (rows,)
-        Who left, calibrated probability, whose row it is. A customer counts once: as a leaver if it left in any row.
+        Who left, calibrated probability, whose row it is. A customer counts once: as a leaver if it left in any row;
+        the rate of a window is that of the rows.
     auc : Interval
         As measured on these rows.
     window_days : int
@@ -286,5 +291,7 @@ def feasibility_of_evaluation(
     """
     names, index = np.unique(np.asarray(customers, dtype=object).astype(str), return_inverse=True)
     left = np.zeros(len(names), dtype=np.bool_)
-    np.logical_or.at(left, index, np.asarray(y, dtype=np.bool_))
-    return feasibility(len(names), int(left.sum()), auc=auc, p=p, window_days=window_days, seed=seed)
+    outcome = np.asarray(y, dtype=np.bool_)
+    np.logical_or.at(left, index, outcome)
+    rate = float(outcome.mean()) if len(outcome) else 0.0
+    return feasibility(len(names), int(left.sum()), auc=auc, p=p, rate=rate, window_days=window_days, seed=seed)
