@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 import crm_ml as crm
 from crm_ml.errors import DamagedArtefact, Failure, HeldBack, UsageError
 from crm_ml.jobs import promotions, tracking
-from crm_ml.jobs.contest import Side, _fair_days, _recipes, load_side
+from crm_ml.jobs.contest import Side, _fair_days, _recipes, _with_earlier, load_side
 from crm_ml.jobs.evaluations import COLUMNS, evaluation_path, read_evaluation
 from crm_ml.jobs.promote import promotion_status
 from crm_ml.jobs.publish import SetPlan, publish_set
@@ -191,6 +192,37 @@ def test_fair_days_by_hand(contenders):
     assert fair(side("2025-03-03", kept), side("2025-03-03", kept[:2])) == ["2024-10-19", "2024-12-03"]
     assert fair(side("2024-10-01"), side("2024-11-01")) == ["2024-12-03"]
     assert fair(side("2024-12-04"), side("2024-11-01")) == []
+
+
+def test_earlier_refreshes_add_their_days(contenders, monkeypatch):
+    """Trainings between the two, of the same recipe and settings, at days that are not known nearly as well already."""
+    ws = crm.open_workspace(contenders.folder)
+
+    def version(number, as_of, recipe="logistic", config="c"):
+        tags = {"recipe": recipe, "config_hash": config}
+        return tracking.ServingVersion("churn", number, "", number, dt.date.fromisoformat(as_of), tags)
+
+    kept = {
+        "5": ["2024-11-03", "2024-10-30"],  # both within 22 days of what the challenger has
+        "4": ["2024-07-21", "2024-06-06", "2024-04-22"],  # the last is before the champion's day
+        "3": ["2024-08-01"],
+        "2": ["2024-08-01"],
+        "1": ["2024-08-01"],
+    }
+    registered = [
+        version("5", "2025-02-01"),
+        version("4", "2024-12-01"),
+        version("3", "2024-12-01", recipe="average"),
+        version("2", "2024-12-01", config="d"),
+        version("1", "2024-06-01"),
+    ]
+    monkeypatch.setattr(tracking, "versions", lambda *_: registered)
+    monkeypatch.setattr("crm_ml.jobs.contest.read_evaluation", lambda _, run: side("2025-01-01", kept[run]).evaluation)
+    champion = replace(side("2024-06-01"), version=version("1", "2024-06-01"))
+    challenger = replace(side("2025-03-03", ["2024-12-03", "2024-10-19"]), version=version("6", "2025-03-03"))
+    found = _with_earlier(ws, champion, challenger)
+    assert sorted(map(str, found.kept_days)) == ["2024-06-06", "2024-07-21", "2024-10-19", "2024-12-03"]
+    assert sorted(map(str, _fair_days(ws, champion, found, dt.date(2025, 3, 3)))) == sorted(map(str, found.kept_days))
 
 
 def test_recipes_stand_in_where_no_day_is_fair():

@@ -7,7 +7,7 @@ after, or the kept one of the training's evaluation, which comes from a model fi
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from crm_ml.tables import Tables
 
 _MAX_DAYS = 6
+_MAX_KEPT_DAYS = 24
 _KEYS = [n.CUSTOMER_ID, n.AS_OF]
 REFUSED = "refused"
 MODELS, RECIPES = "models", "recipes"
@@ -143,6 +144,9 @@ def contest(workspace: Workspace, tables: Tables, champion: Side, challenger: Si
     DataError
         If one of the models needs a feature that the tables do not give.
     """
+    refresh = champion.recipe == challenger.recipe and challenger.model.train_as_of >= champion.model.train_as_of
+    if refresh:
+        challenger = _with_earlier(workspace, champion, challenger)
     days = _fair_days(workspace, champion, challenger, day)
     spine = eligible(tables, [*days, day], workspace.settings.churn)
     frame = build_features(tables, spine)
@@ -150,7 +154,6 @@ def contest(workspace: Workspace, tables: Tables, champion: Side, challenger: Si
     overlap = list_overlap(champion.model.margin(today), challenger.model.margin(today))
     rows = _labelled(workspace, tables, frame[frame[n.AS_OF] != day], day)
     paired = pair(champion.predictions(rows), challenger.predictions(rows).merge(_stakes(workspace, rows), on=_KEYS))
-    refresh = champion.recipe == challenger.recipe and challenger.model.train_as_of >= champion.model.train_as_of
     found, compared = _judged(paired, overlap, refresh=refresh), MODELS
     recipes = _recipes(champion, challenger)
     if [one.name for one in found.criteria] == ["evidence"] and recipes is not None:
@@ -158,6 +161,31 @@ def contest(workspace: Workspace, tables: Tables, champion: Side, challenger: Si
     label_days = label_of(workspace.settings.churn).longest_days
     newest = max(champion.model.train_as_of, challenger.model.train_as_of)
     return Contest(found, compared, newest + dt.timedelta(days=label_days))
+
+
+def _with_earlier(workspace: Workspace, champion: Side, challenger: Side) -> Side:
+    """Return the challenger with what earlier trainings of its recipe said about days since the champion's.
+
+    A firm with few customers cannot tell two models apart on the days of one training. What refreshing every time would
+    have said, against the champion left as it was, adds up from month to month.
+    """
+    if challenger.evaluation is None:
+        return challenger
+    frames, known = [challenger.evaluation], challenger.kept_days
+    apart = dt.timedelta(days=workspace.settings.churn.snapshots.every_days / 2)
+    mine = challenger.version
+    for version in tracking.versions(workspace, mine.name):
+        same = all(version.tags.get(key) == mine.tags.get(key) for key in ("recipe", "config_hash"))
+        if not same or not champion.version.as_of < version.as_of < mine.as_of:
+            continue
+        earlier = read_evaluation(workspace, version.run_id)
+        for day in sorted(set() if earlier is None else set(earlier[n.AS_OF]), reverse=True):
+            near = any(abs(day - other) < apart for other in known)
+            if earlier is None or near or day < champion.model.train_as_of or len(known) >= _MAX_KEPT_DAYS:
+                continue
+            frames.append(earlier[earlier[n.AS_OF] == day])
+            known = known | {day}
+    return replace(challenger, evaluation=pd.concat(frames, ignore_index=True, join="inner"))
 
 
 def _judged(paired: pd.DataFrame, overlap: float, *, refresh: bool) -> GateResult:

@@ -13,13 +13,13 @@ import re
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from crm_ml.errors import CrmError, Failure, UsageError, did_you_mean
+from crm_ml.errors import CrmError, DamagedArtefact, Failure, UsageError, did_you_mean
 from crm_ml.faults import crash_point
 from crm_ml.jobs.bundles import BUNDLE_FILE, PART_FILES, damaged, is_sha256, parts_of, store_bundle
 from crm_ml.jobs.files import disk_errors, make_folder, remove_leftovers, temporary_folder
@@ -240,6 +240,17 @@ def registered(workspace: Workspace, name: str, version: str) -> ServingVersion:
             f"There is no version {version} of {name}{did_you_mean(version, known)}", remedy=f"Newest: {newest}."
         )
     return _as_version(name, _Row(version, str(found.run_id or ""), dict(found.tags)))
+
+
+def versions(workspace: Workspace, name: str) -> list[ServingVersion]:
+    """Return the registered versions that are ours, newest first."""
+    with _store(workspace) as (client, _):
+        found = list(client.search_model_versions(f"name='{name}'"))
+    ours = []
+    for one in sorted(found, key=lambda version: int(version.version), reverse=True):
+        with suppress(DamagedArtefact):
+            ours.append(_as_version(name, _Row(str(one.version), str(one.run_id or ""), dict(one.tags))))
+    return ours
 
 
 def tag_version(workspace: Workspace, name: str, version: str, tags: Mapping[str, str]) -> None:
