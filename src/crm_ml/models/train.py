@@ -277,8 +277,8 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
     refused = chosen not in candidates
     table["chosen"] = table["name"] == chosen
     measures = measured.measures(chosen)
-    ece = measures["ece"]
-    findings += short_history(history_of(data, settings.train_as_of, first_event or data.snapshots[-1]), ece)
+    history = history_of(data, settings.train_as_of, first_event or data.snapshots[-1])
+    findings += short_history(history, measures["ece"], choice.serving)
     if refused:
         findings.append(refusal(compared, one_column, measured))
     say("done", 1.0)
