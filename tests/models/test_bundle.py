@@ -17,12 +17,18 @@ from crm_ml.errors import DamagedArtefact, Failure
 from crm_ml.features import Outcome, OwnGap
 from crm_ml.models import bundle as b
 from crm_ml.models import load_bundle, read_meta, trial_load, write_bundle
-from crm_ml.models.calibration import Calibration
+from crm_ml.models.calibration import BetaCurve, Calibration, IsotonicCurve
 from crm_ml.models.columns import learn_columns
 from crm_ml.models.model import Label, Model
 from crm_ml.models.recipe import AVERAGE, LIGHTGBM, LOGISTIC, Recipe, Rows, fit_scorer
 from crm_ml.models.rules import RULES
 
+CALIBRATIONS = {
+    LOGISTIC: Calibration(0.1, 0.9, (0.2, -0.1)),
+    LIGHTGBM: Calibration(0.1, 0.9, curve=BetaCurve(0.7, 1.3, 0.1)),
+    AVERAGE: Calibration(0.1, 0.9, curve=IsotonicCurve((-1.0, 0.5, 1.0), (-2.0, -0.1, 0.3))),
+    "p_alive": Calibration(0.1, 0.9, year=((0.0, 0.1), (0.5, -0.2))),
+}
 KINDS = (LOGISTIC, LIGHTGBM, AVERAGE, *RULES)
 
 
@@ -38,7 +44,7 @@ def models(data):
     made = {}
     for kind in KINDS:
         scorer = fit_scorer(kind, rows, contract, Recipe(), seed=1, threads=1, max_rows=10**6)
-        calibration = Calibration(0.1, 0.9, (0.2, -0.1) if kind == LOGISTIC else ())
+        calibration = CALIBRATIONS.get(kind, Calibration(0.1, 0.9))
         made[kind] = Model(scorer, contract.only(scorer.needs), calibration, Label(0, 90), data.snapshots[0])
     return made
 
@@ -59,6 +65,7 @@ def test_saved_and_loaded_scores_are_identical(kind, models, data, tmp_path):
     sha = write_bundle(models[kind], tmp_path / "b", {"note": "ü"})
     again = load_bundle(tmp_path / "b", sha256=sha)
     assert (again.predict_proba(data.frame) == models[kind].predict_proba(data.frame)).all()
+    assert again.calibration == models[kind].calibration
     assert again.kind == models[kind].kind
     assert (again.label, again.train_as_of, again.contract) == (
         models[kind].label,
@@ -167,6 +174,17 @@ def test_a_link_or_a_folder_or_a_pipe_in_place_of_a_file_is_refused(saved, tmp_p
         (folder / name).rmdir() if (folder / name).is_dir() else (folder / name).unlink()
 
 
+def test_a_sigmoid_of_before_still_loads(saved, data):
+    folder = saved(LOGISTIC)
+    before = b'{"intercept":-1.5,"kind":"sigmoid","season":[],"slope":0.8}\n'
+    forge(folder, "calibration.json", lambda _: before)
+    loaded = load_bundle(folder)
+    assert loaded.calibration == Calibration(-1.5, 0.8)
+    assert b.canonical_json(loaded.calibration.as_json()) == before
+    expected = 1 / (1 + np.exp(1.5 - 0.8 * loaded.margin(data.frame)))
+    assert loaded.predict_proba(data.frame) == pytest.approx(expected)
+
+
 def test_no_folder_at_all_is_refused(tmp_path):
     with pytest.raises(DamagedArtefact, match="the folder must be readable"):
         load_bundle(tmp_path / "nowhere")
@@ -214,6 +232,10 @@ def with_outcome(outcome):
         (LOGISTIC, "calibration.json", lambda c: c.replace(b"0.1", b"1e999", 1), "strict JSON"),
         (LOGISTIC, "calibration.json", lambda c: c + b"\n", "canonical form"),
         (LOGISTIC, "calibration.json", lambda c: b"[" * 100_000, "strict JSON"),
+        (LOGISTIC, "calibration.json", edited(kind="spline"), "unknown kind of calibration"),
+        (LIGHTGBM, "calibration.json", edited(a=-1.0), "must be at least 0.01"),
+        (AVERAGE, "calibration.json", edited(z=[0.0, 0.0, 1.0]), "increase strictly"),
+        ("p_alive", "calibration.json", edited(year=[[2.0, 0.0]]), "a share of the year"),
         (LOGISTIC, "features.json", edited(features=[]), "features.json names 0"),
         (LOGISTIC, "features.json", edited(more=1), "expected exactly the keys"),
         (LOGISTIC, "model.json", edited(kind="pickle"), "unknown kind of model"),

@@ -186,7 +186,9 @@ def test_few_events_are_a_sigmoid():
     choice = choose_calibration(margin, y, days)
     assert y.sum() < 200
     assert choice.calibration.kind == "sigmoid"
-    assert {t.why for t in choice.trials if t.option in ("beta", "isotonic")} == {"the history is too short"}
+    assert {t.why for t in choice.trials if t.option in ("beta", "isotonic")} == {
+        "too little history, or too few of one outcome"
+    }
 
 
 def test_label_windows_are_respected():

@@ -11,6 +11,7 @@ from sklearn.metrics import brier_score_loss
 
 from crm_ml.errors import DataError
 from crm_ml.models import make_dataset
+from crm_ml.models.calibration import Trial
 from crm_ml.models.evaluation import brier_skill, reliability_by, skill_interval
 from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.evaluation.metrics import wilson_interval
@@ -140,6 +141,11 @@ def test_the_warning_says_why_in_plain_words():
         "moved from 50% to 80%",
     ):
         assert words in told.message
+    trial = Trial("level", "all_slices", 3, 0.6, 0.6, 0.0, 0.084, 0.01, True, "the simplest")
+    assert (
+        "on 3 snapshots predicted a label window ahead the mean prediction was off by 0.084"
+        in short_history(history, Interval(0.1, 0.05, 0.2), trial)[0].message
+    )
     older = history_of(growing(), dt.date(2026, 1, 1), dt.date(2024, 1, 2))
     assert short_history(older, Interval(0.1, 0.05, 0.2)) == []
 

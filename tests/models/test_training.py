@@ -10,7 +10,7 @@ import pytest
 from crm_ml.errors import HeldBack
 from crm_ml.models import make_dataset, train_churn, write_bundle
 from crm_ml.models import recipe as recipe_module
-from crm_ml.models.calibration import calibrate
+from crm_ml.models.calibration import LEVELS, calibrate
 from crm_ml.models.dataset import Fold
 from crm_ml.models.evaluation import auc, calibration_error
 from crm_ml.models.recipe import AVERAGE, LIGHTGBM, LOGISTIC, Recipe, Rows, fold_masks, usable_candidates
@@ -195,6 +195,16 @@ def test_the_warning_about_seasons(firm, days, words):
     told = [f.message for f in got.findings if f.code == "short_history"]
     assert bool(told) == bool(words)
     assert all(f"Less than {words}" in message for message in told)
+
+
+def test_how_it_was_calibrated_is_told(small_training):
+    told = small_training.summary()["calibration"]
+    assert told["kind"] == small_training.model.calibration.kind == small_training.parameters["calibration_curve"]
+    assert told["level"] == small_training.parameters["calibration_level"]
+    assert [trial["option"] for trial in told["trials"]] == [*LEVELS, "sigmoid", "beta", "isotonic"]
+    json.dumps(told, allow_nan=False)
+    (note,) = [f for f in small_training.findings if f.code == "calibration_choice"]
+    assert "chosen on later slices a label window ahead" in note.message
 
 
 def test_useless_features_are_named_and_not_needed_for_scoring(small_training):

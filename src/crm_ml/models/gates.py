@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 
 from crm_ml.errors import Finding, HeldBack
-from crm_ml.models.calibration import Choice
+from crm_ml.models.calibration import Choice, Trial
 from crm_ml.models.dataset import BoolArray, Dataset
 from crm_ml.models.evaluation.intervals import Evaluation, Interval
 from crm_ml.models.history import SEASON_DAYS, History
@@ -99,19 +99,25 @@ def not_out_of_time(label_days: int) -> Finding:
     )
 
 
-def short_history(history: History, ece: Interval) -> list[Finding]:
-    """Return the warning that the level cannot be trusted before two seasons have been seen, and why."""
+def short_history(history: History, ece: Interval, ahead: Trial | None = None) -> list[Finding]:
+    """Return the warning that the level cannot be trusted before two seasons have been seen, and why.
+
+    `ahead` is what serves, tried on later slices: by how much the level was off where it could be looked up.
+    """
     if history.days >= 2 * SEASON_DAYS:
         return []
     seasons = "one season" if history.days < SEASON_DAYS else "two seasons"
+    reasons = history.reasons()
+    if ahead is not None and ahead.slices:
+        days = "one snapshot" if ahead.slices == 1 else f"{ahead.slices} snapshots"
+        reasons.append(f"on {days} predicted a label window ahead the mean prediction was off by {ahead.off:.3f}")
     return [
         Finding(
             "warning",
             "short_history",
             f"Less than {seasons} of history ({history.days} days, {2 * SEASON_DAYS} wanted): the level of the "
             f"probabilities is not to be trusted yet; measured calibration error {ece.value:.3f} "
-            f"({ece.low:.3f} to {ece.high:.3f}), and the next season may lie outside. Why: "
-            + "; ".join(history.reasons()),
+            f"({ece.low:.3f} to {ece.high:.3f}), and the next season may lie outside. Why: " + "; ".join(reasons),
             "Use the ranking, read the probabilities with care, and load older data if there is any.",
             count=history.days,
         )

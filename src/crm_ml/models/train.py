@@ -232,8 +232,8 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     refused = chosen not in candidates
     table["chosen"] = table["name"] == chosen
     measures = measured.measures(chosen)
-    ece = measures["ece"]
-    findings += short_history(history_of(data, plan.train_as_of, plan.first_event or data.snapshots[-1]), ece)
+    history = history_of(data, plan.train_as_of, plan.first_event or data.snapshots[-1])
+    findings += short_history(history, measures["ece"], choice.serving)
     if refused:
         findings.append(refusal(compared, one_column, measured))
     say("done", 1.0)

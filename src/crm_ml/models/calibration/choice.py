@@ -39,6 +39,8 @@ class Trial:
         Judged slices on which both it and what it had to beat could be fitted.
     log_loss, before : float
         Mean over those slices, of the option and of what it had to beat.
+    gain : float
+        What it saves of the log loss, each label window counting the same.
     off : float
         Mean over those slices of |mean prediction - rate|.
     noise : float
@@ -54,15 +56,11 @@ class Trial:
     slices: int
     log_loss: float
     before: float
+    gain: float
     off: float
     noise: float
     chosen: bool
     why: str
-
-    @property
-    def gain(self) -> float:
-        """What it saves of the log loss of what it had to beat."""
-        return self.before - self.log_loss
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values; None where nothing could be judged."""
@@ -79,6 +77,11 @@ class Choice:
     calibration: Calibration
     level: str
     trials: tuple[Trial, ...]
+
+    @property
+    def serving(self) -> Trial:
+        """The trial of what serves: of the chosen curve with the chosen level."""
+        return [trial for trial in self.trials if trial.chosen][-1]
 
     def as_dict(self) -> dict[str, Any]:
         """Return what was chosen and what was tried, JSON-ready."""
@@ -206,21 +209,21 @@ def _walk(
 def _trial(step: str, name: str, found: _Judged, best: _Judged, label_days: int, *, first: bool = False) -> Trial:
     common = sorted(set(found.loss) & set(best.loss))
     if not common:
-        why = "no slice has another one before it whose label window had ended" if first else "the history is too short"
         nan = float("nan")
-        return Trial(step, name, 0, nan, nan, nan, nan, False, why)
+        return Trial(step, name, 0, nan, nan, nan, nan, nan, first, "too little history, or too few of one outcome")
     gains = np.array([best.loss[day] - found.loss[day] for day in common])
     block = np.array([(day - common[0]) // np.timedelta64(label_days, "D") for day in common])
     means = np.array([gains[block == k].mean() for k in np.unique(block)])
     noise = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else float("nan")
     loss, before, off = (float(np.mean([kind[day] for day in common])) for kind in (found.loss, best.loss, found.off))
-    gain = float(means.mean())
+    gain, chosen = float(means.mean()), first
     if first:
-        return Trial(step, name, len(common), loss, before, off, noise, True, "the simplest")
-    if len(means) < LEAST_BLOCKS:
-        why = f"judged on {len(means)} label windows, {LEAST_BLOCKS} are needed"
-        return Trial(step, name, len(common), loss, before, off, noise, False, why)
-    needed = max(noise, LEAST_GAIN * before)
-    better = gain > needed
-    why = f"gain {gain:+.5f} in log loss, {'more' if better else 'not more'} than {needed:.5f}"
-    return Trial(step, name, len(common), loss, before, off, noise, better, why)
+        why = "the simplest"
+    elif len(means) < LEAST_BLOCKS:
+        windows = "one label window" if len(means) == 1 else f"{len(means)} label windows"
+        why = f"judged on {windows}, {LEAST_BLOCKS} are needed"
+    else:
+        needed = max(noise, LEAST_GAIN * before)
+        chosen = gain > needed
+        why = f"gain {gain:+.5f} in log loss, {'more' if chosen else 'not more'} than {needed:.5f}"
+    return Trial(step, name, len(common), loss, before, gain, off, noise, chosen, why)
