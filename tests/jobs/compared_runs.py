@@ -1,4 +1,4 @@
-"""Registered runs as MLflow would tell of them, with the files that a comparison reads, written without any training."""
+"""Registered runs as MLflow would tell of them, with the files that a comparison reads, without any training."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ def _importance(result: CompareResult) -> dict[str, Any] | None:
                 "rows": rows,
             }
         )
-    return {"first": blocks[0], "rest": blocks[1:], "count": len(table)}
+    return {"first": blocks[0], "rest": blocks[1:], "more": len(names[_COLUMNS:]), "count": len(table)}
 
 
 def _tiers(result: CompareResult) -> dict[str, Any] | None:

@@ -69,7 +69,7 @@ def panels(result: CompareResult) -> Panels:
                 key, ("share", "by_value")
             )
             places = zip(parts[result.reference][x], _scaled(parts[result.reference][y], key, low, high), strict=True)
-            defs.append(f'<g id="{behind}">{line(places, "r")}</g>')
+            defs.append(f'<g id="{behind}">{line(places, "sr")}</g>')
         for version in sorted(parts, key=lambda name: name != result.reference):
             alt, inner = draw(result, version, parts[version], (low, high))
             other = result.reference in parts and version != result.reference
@@ -117,7 +117,7 @@ def _reliability(result: CompareResult, version: str, part: pd.DataFrame, _: Any
     ends = {"first": shown.share(p[0], said), "last": shown.share(p[-1], said)}
     alt = say("reliability_alt", said, name=version, gap=number(gap, said, 2), **ends)
     bars = whiskers(zip(p, part["low"], part["high"], strict=True))
-    return alt, bars + line(zip(p, rate, strict=True), "o") + dots(zip(p, rate, strict=True))
+    return alt, bars + line(zip(p, rate, strict=True), "so") + dots(zip(p, rate, strict=True))
 
 
 def _gain(result: CompareResult, version: str, part: pd.DataFrame, _: Any) -> tuple[str, str]:
@@ -125,7 +125,7 @@ def _gain(result: CompareResult, version: str, part: pd.DataFrame, _: Any) -> tu
     by_share = part.set_index(part["share"].round(6))["gain"]
     values = {"tenth": shown.share(by_share[0.1], said), "half": shown.share(by_share[0.5], said)}
     alt = say("gain_alt", said, name=version, **values)
-    return alt, line(zip(part["share"], part["gain"], strict=True), "o")
+    return alt, line(zip(part["share"], part["gain"], strict=True), "so")
 
 
 def _profit(result: CompareResult, version: str, part: pd.DataFrame, scale: tuple[float, float]) -> tuple[str, str]:
@@ -142,7 +142,7 @@ def _profit(result: CompareResult, version: str, part: pd.DataFrame, scale: tupl
     )
     drawn = [
         line(zip(part["share"], _scaled(part[key], "profit", *scale), strict=True), kind)
-        for key, kind in (("by_risk", "t"), ("by_value", "o"))
+        for key, kind in (("by_risk", "st"), ("by_value", "so"))
     ]
     return alt, "".join(drawn)
 
@@ -177,6 +177,7 @@ def _money(value: float, result: CompareResult) -> str:
 
 def _money_row(row: dict[Any, Any], captions: dict[str, dict[str, str]], result: CompareResult) -> dict[str, Any]:
     return {
+        "version": clean(str(row["name"]), "en", _CHARACTERS),
         "caption": captions[str(row["name"])],
         "customers": grouped(row["customers"], result.language),
         "by_value": _money(row["by_value"], result),

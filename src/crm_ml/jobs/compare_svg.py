@@ -30,8 +30,8 @@ def line(places: Iterable[tuple[float, float]], kind: str) -> str:
 
     Examples
     --------
-    >>> line([(0, 0), (0.5, 1)], "o")
-    '<path class="o" d="M18 102L66 6"/>'
+    >>> line([(0, 0), (0.5, 1)], "so")
+    '<path class="so" d="M18 102L66 6"/>'
     """
     steps: list[str] = []
     for x, y in places:
@@ -44,13 +44,13 @@ def line(places: Iterable[tuple[float, float]], kind: str) -> str:
 def whiskers(places: Iterable[tuple[float, float, float]]) -> str:
     """Return upright lines from low to high at x."""
     parts = [f"M{point(x, low)}V{TOP + round(SIDE * (1 - _unit(high)))}" for x, low, high in places]
-    return f'<path class="w" d="{"".join(parts)}"/>' if parts else ""
+    return f'<path class="sw" d="{"".join(parts)}"/>' if parts else ""
 
 
 def dots(places: Iterable[tuple[float, float]]) -> str:
     """Return dots as lines without length, which the style makes round."""
     parts = [f"M{point(x, y)}h0" for x, y in places]
-    return f'<path class="d" d="{"".join(parts)}"/>' if parts else ""
+    return f'<path class="sd" d="{"".join(parts)}"/>' if parts else ""
 
 
 def frame(name: str, *, across: Sequence[str], up: Sequence[str], diagonal: bool, zero: float | None = None) -> str:
@@ -68,17 +68,18 @@ def frame(name: str, *, across: Sequence[str], up: Sequence[str], diagonal: bool
         Height of the zero line as a share.
     """
     right, bottom = LEFT + SIDE, TOP + SIDE
-    parts = [f'<path class="f" d="M{LEFT} {TOP}V{bottom}H{right}"/>']
+    parts = [f'<path class="sf" d="M{LEFT} {TOP}V{bottom}H{right}"/>']
     if diagonal:
-        parts.append(f'<path class="g" d="M{LEFT} {bottom}L{right} {TOP}"/>')
+        parts.append(f'<path class="sg" d="M{LEFT} {bottom}L{right} {TOP}"/>')
     if zero is not None:
-        parts.append(f'<path class="g" d="M{point(0, zero)}H{right}"/>')
+        parts.append(f'<path class="sg" d="M{point(0, zero)}H{right}"/>')
     for at, (text, anchor) in enumerate(zip(across, ("start", "middle", "end"), strict=True)):
-        parts.append(
-            f'<text x="{LEFT + SIDE * at // 2}" y="{bottom + 10}" text-anchor="{anchor}">{escape(text)}</text>'
-        )
+        place = f'x="{LEFT + SIDE * at // 2}" y="{bottom + 10}"'
+        parts.append(f'<text class="sx" {place} text-anchor="{anchor}">{escape(text)}</text>')
     for at, text in enumerate(up):
-        parts.append(f'<text x="{LEFT - 3}" y="{bottom - SIDE * at // 2 + 3}" text-anchor="end">{escape(text)}</text>')
+        parts.append(
+            f'<text class="sx" x="{LEFT - 3}" y="{bottom - SIDE * at // 2 + 3}" text-anchor="end">{escape(text)}</text>'
+        )
     return f'<g id="{name}">{"".join(parts)}</g>'
 
 

@@ -43,8 +43,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "customers; ranked by risk alone {risk} (assumptions below).",
     ),
     "tiers_short": (
-        "Am {day} stünden mit Version {after} {changed} von {customers} Kunden in einer anderen Stufe.",
-        "On {day}, version {after} would put {changed} of {customers} customers into another tier.",
+        "Stufen am {day}: Version {after} gibt {changed} von {customers} Kunden eine andere.",
+        "Tiers on {day}: version {after} gives {changed} of {customers} customers another one.",
     ),
     "overview": ("Übersicht", "Overview"),
     "version": ("Version", "Version"),
@@ -63,9 +63,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "to": ("bis", "to"),
     "overview_note": (
         "Jede Version ist auf den neuesten reifen Tagen ihres eigenen Trainings gemessen, vor dem Anpassen auf allen "
-        "Daten; in Klammern 95-%-Intervalle über Kunden.",
+        "Daten; darunter 95-%-Intervalle über Kunden.",
         "Each version is measured on the newest mature days of its own training, before the refit on all data; "
-        "95 % intervals over customers.",
+        "95 % intervals over customers below.",
     ),
     "more_versions": ("{count} weitere Versionen", "{count} more versions"),
     "more_version": ("eine weitere Version", "one more version"),
@@ -195,6 +195,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "AUC: chance that a churner stands above a stayer. Brier score: mean squared error of the probability. "
         "Calibration error: mean gap between predicted and observed share in ten groups. Lift: churners in the "
         "riskiest tenth against the average.",
+    ),
+    "foot_looks": (
+        "Wer viele Versionen vergleicht, findet allein durch Zufall etwa bei jeder zwanzigsten einen Unterschied.",
+        "Who compares many versions finds a difference in about one of twenty by chance alone.",
     ),
     "foot_private": (
         "Diese Seite enthält Kundennummern und ist nur für den internen Gebrauch. In MLflow stehen sie nicht.",
