@@ -24,15 +24,18 @@ if TYPE_CHECKING:
     from crm_ml.jobs.score import score
     from crm_ml.jobs.settings import open_workspace
     from crm_ml.jobs.train import train
+    from crm_ml.models.candidates import add_candidate, remove_candidate
 
 _HOMES = {
     "Feature": "crm_ml.features",
+    "add_candidate": "crm_ml.models.candidates",
     "add_feature": "crm_ml.features",
     "build_features": "crm_ml.jobs.features",
     "check": "crm_ml.jobs.check",
     "explain": "crm_ml.jobs.explain",
     "import_feedback": "crm_ml.jobs.feedback",
     "open_workspace": "crm_ml.jobs.settings",
+    "remove_candidate": "crm_ml.models.candidates",
     "run_daily": "crm_ml.jobs.daily",
     "score": "crm_ml.jobs.score",
     "train": "crm_ml.jobs.train",
@@ -41,12 +44,14 @@ _HOMES = {
 __all__ = [
     "Feature",
     "__version__",
+    "add_candidate",
     "add_feature",
     "build_features",
     "check",
     "explain",
     "import_feedback",
     "open_workspace",
+    "remove_candidate",
     "run_daily",
     "score",
     "train",

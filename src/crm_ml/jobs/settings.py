@@ -29,6 +29,15 @@ class SnapshotSettings(Strict):
     min_history_days: int = Field(default=90, ge=0, le=3660, description="days of events before the first snapshot")
 
 
+class TuningSettings(Strict):
+    """How long to search for boosting's parameters at each training."""
+
+    trials: int = Field(default=0, ge=0, le=10_000, description="trials of the search; 0: none, the defaults are used")
+    max_minutes: float | None = Field(
+        default=None, gt=0, description="begin no trial later than this; a search cut short is not repeatable"
+    )
+
+
 class ChurnSettings(Strict):
     """What churn means here."""
 
@@ -38,6 +47,7 @@ class ChurnSettings(Strict):
     gap_days: int = Field(default=0, ge=0, le=366, description="days between the cutoff and the label window")
     horizon_days: int = Field(default=90, ge=1, le=1830, description="length of the label window")
     snapshots: SnapshotSettings = Field(default_factory=lambda: SnapshotSettings())
+    tuning: TuningSettings = Field(default_factory=lambda: TuningSettings())
 
 
 class LeadSettings(Strict):
@@ -127,6 +137,7 @@ class Workspace:
         relevant = self.settings.model_dump(
             mode="json", include={"version", "currency", "timezone", "churn", "margin_rate"}
         )
+        del relevant["churn"]["tuning"]  # how a model is searched for; its bundle says what was found
         return hashlib.sha256(canonical_json(relevant).encode()).hexdigest()
 
 

@@ -12,12 +12,14 @@ import pandas as pd
 
 from crm_ml.errors import Finding, HeldBack
 from crm_ml.models.calibration import Calibration, calibrate
+from crm_ml.models.candidates import Extras, with_own
 from crm_ml.models.columns import FloatArray, learn_columns
 from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, rolling_folds
 from crm_ml.models.evaluation.intervals import Evaluation, Interval, evaluate
 from crm_ml.models.evaluation.metrics import brier, calibration_error
 from crm_ml.models.gates import (
     CHANCE,
+    better_but_not_servable,
     mature_rows,
     not_out_of_time,
     refusal,
@@ -26,7 +28,9 @@ from crm_ml.models.gates import (
     stepped_down,
     suspicious_features,
 )
+from crm_ml.models.ladder import Reached
 from crm_ml.models.model import Label, Model
+from crm_ml.models.own import require_known
 from crm_ml.models.recipe import (
     OutOfTime,
     Progress,
@@ -37,12 +41,17 @@ from crm_ml.models.recipe import (
     fit_scorer,
     fold_auc,
     fold_masks,
+    order_of,
+    reached_rung,
     roll,
     sharpness,
     usable_candidates,
 )
 from crm_ml.models.rules import ONE_COLUMN_RULES
 from crm_ml.names import AS_OF, CUSTOMER_ID
+
+LOOKS = 3
+"""So many candidates are held against the rules; with more, noise would pass too often."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,8 @@ class Training:
         AUC of each rule on the evaluation snapshots.
     candidates : pandas.DataFrame
         One row per candidate and rule: inner log loss and AUC (folds), evaluation AUC with interval, what became of it.
+    rung : Reached
+        How far up the ladder for small data the candidates went, and why.
     snapshots, evaluated_on : list of datetime.date
         All mature snapshots (the refit), and the ones evaluated on; newest first.
     evaluation : pandas.DataFrame
@@ -86,6 +97,7 @@ class Training:
     evaluated_on: list[dt.date]
     evaluation: pd.DataFrame
     recipe: Recipe
+    rung: Reached
     findings: tuple[Finding, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
@@ -108,6 +120,7 @@ class Training:
             "snapshots": [day.isoformat() for day in self.snapshots],
             "evaluated_on": [day.isoformat() for day in self.evaluated_on],
             "recipe": self.recipe.as_dict(),
+            "rung": self.rung.as_dict(),
             "warnings": [finding.as_dict() for finding in self.findings if finding.severity == "warning"],
         }
 
@@ -122,6 +135,7 @@ class _Settings:
     max_rows: int
     replicates: int
     folds: int
+    extras: Extras
 
 
 def train_churn(
@@ -138,6 +152,7 @@ def train_churn(
     max_rows: int = 100_000,
     replicates: int = 400,
     folds: int = 4,
+    extras: Extras | None = None,
     progress: Progress | None = None,
 ) -> Training:
     """Train, evaluate and judge a churn model; pure: same inputs give the same result at any thread count.
@@ -147,8 +162,9 @@ def train_churn(
        choice among candidates come from rolling out-of-time folds inside those (`rolling_folds`).
     3. The chosen one must beat the best one-column rule on the evaluation: the lower end of the paired 95 % interval of
        the AUC difference lies above zero, and that of its own AUC above .5 (on noise a rule may fall below chance, and
-       beating it then means nothing). If it does not, the other candidates are looked at in the order of the folds;
-       the k-th look uses an interval of level 1 - 0.05 / k, since looking often finds something.
+       beating it then means nothing). If it does not, the next two are looked at in the order of the folds; the k-th
+       look uses an interval of level 1 - 0.05 / k, since looking often finds something. Own candidates are compared,
+       but never chosen: they have no form that can be stored.
     4. What won (else the best rule) is refitted on all mature snapshots with the same recipe; its calibration is fitted
        on all rolling out-of-time predictions, the evaluation's among them.
 
@@ -172,6 +188,8 @@ def train_churn(
         At most so many rolling folds.
     max_rows : int
         Boosting is fitted on at most about so many rows; older snapshots are thinned first.
+    extras : Extras, optional
+        Directions of features, own candidates, tuning.
     progress : callable, optional
         Called with (what, share done).
 
@@ -183,7 +201,8 @@ def train_churn(
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    settings = _Settings(train_as_of, gap_days + horizon_days, seed, capacity, threads, max_rows, replicates, folds)
+    label_days, extras = gap_days + horizon_days, extras or Extras()
+    settings = _Settings(train_as_of, label_days, seed, capacity, threads, max_rows, replicates, folds, extras)
     say = progress or (lambda what, share: None)
     # BLAS sums in another order with other thread counts; LightGBM's own threads stay
     with threadpool_limits(limits=1, user_api="blas"):
@@ -198,6 +217,7 @@ def train_churn(
         "max_rows": max_rows,
         "replicates": replicates,
         "folds": folds,
+        "rung": outcome.rung.rung.name if outcome.rung.rung else "",
         **outcome.recipe.as_dict(),
     }
     return Training(**{**vars(outcome), "parameters": parameters})
@@ -223,8 +243,11 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
     encoded = contract.encode(data.frame)
     rows = Rows(encoded, data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object))
     fit_rows, evaluation_rows = rows.take(is_fit), rows.take(is_evaluation)
-    candidates = usable_candidates(fit_rows.y, fit_rows.customers, contract)
-    findings += stepped_down(fit_rows, candidates) + suspicious_features(fit_rows, contract)
+    for own in settings.extras.own:
+        require_known(own, data.features)
+    candidates = usable_candidates(fit_rows.y, fit_rows.customers, contract, settings.extras)
+    rung = reached_rung(fit_rows.y, fit_rows.customers, candidates, rules, settings.extras)
+    findings += stepped_down(rung, candidates) + suspicious_features(fit_rows, contract)
 
     masks, out_of_time = fold_masks(
         fit_rows, rolling_folds(split.fit, label_days=settings.label_days, folds=settings.folds)
@@ -241,7 +264,9 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
         threads=settings.threads,
         max_rows=settings.max_rows,
         progress=lambda what, share: say(what, 0.05 + 0.6 * share),
+        extras=settings.extras,
     )
+    findings += recipe.findings()
     say("evaluation", 0.65)
     names = (*candidates, *rules)
     fitted = fit_all(
@@ -259,8 +284,14 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
         seed=settings.seed,
         replicates=settings.replicates,
     )
-    table = _table(names, candidates, inner, fit_rows.y[inner.rows], measured)
-    chosen, order, one_column = _verdict(table, candidates, rules, measured)
+    known = with_own(settings.extras.own)
+    table = _table(names, {name: known[name].kind for name in candidates}, inner, fit_rows.y[inner.rows], measured)
+    servable = tuple(name for name in candidates if known[name].servable)
+    order = order_of(servable, inner, fit_rows.y[inner.rows], fit_rows.customers[inner.rows])
+    chosen, one_column = _verdict(table, order, rules, measured)
+    losses = dict(zip(table["name"], table["inner_log_loss"], strict=True))
+    unservable = {name: losses[name] for name in candidates if name not in servable}
+    findings += better_but_not_servable(unservable, chosen, losses)
     say("refit", 0.85)
     model, train_findings = _refit(
         chosen, data, label, settings, recipe, _later(inner, fit_rows, margins, evaluation_rows, chosen)
@@ -289,6 +320,7 @@ def _train(dataset: Dataset, settings: _Settings, label: Label, first_event: dt.
         evaluated_on=list(split.evaluation),
         evaluation=_evaluation_frame(data.frame[is_evaluation], evaluation_rows.y, margins, probabilities, chosen),
         recipe=recipe,
+        rung=rung,
         findings=tuple(sorted(findings, key=lambda f: ("error", "warning", "info").index(f.severity))),
     )
 
@@ -302,7 +334,7 @@ def _calibrate(margin: FloatArray, rows: Rows, inner: OutOfTime) -> Calibration:
 
 
 def _table(
-    names: tuple[str, ...], candidates: tuple[str, ...], inner: OutOfTime, y: BoolArray, measured: Evaluation
+    names: tuple[str, ...], kinds: Mapping[str, str], inner: OutOfTime, y: BoolArray, measured: Evaluation
 ) -> pd.DataFrame:
     records = []
     for name in names:
@@ -310,7 +342,7 @@ def _table(
         records.append(
             {
                 "name": name,
-                "kind": name if name in candidates else "rule",
+                "kind": kinds.get(name, "rule"),
                 "inner_log_loss": sharpness(inner.margins[name], y, inner.fold),
                 "inner_auc": fold_auc(inner.margins[name], y, inner.fold),
                 "auc": value.value,
@@ -323,19 +355,16 @@ def _table(
     return pd.DataFrame(records)
 
 
-def _verdict(
-    table: pd.DataFrame, candidates: tuple[str, ...], rules: tuple[str, ...], measured: Evaluation
-) -> tuple[str, list[str], str]:
-    """Return what is to be refitted, the candidates in the order of the folds, and the rule they had to beat."""
+def _verdict(table: pd.DataFrame, order: list[str], rules: tuple[str, ...], measured: Evaluation) -> tuple[str, str]:
+    """Return what is to be refitted, and the rule that candidates had to beat; `order` is that of the folds."""
     losses = dict(zip(table["name"], table["inner_log_loss"], strict=True))
-    order = sorted(candidates, key=lambda name: losses[name])
     one_column = [rule for rule in rules if rule in ONE_COLUMN_RULES]
     to_beat = max(one_column, key=lambda rule: measured.auc(rule).value)
-    for looks, name in enumerate(order, start=1):
+    for looks, name in enumerate(order[:LOOKS], start=1):
         level = 1 - 0.05 / looks
         if measured.auc_difference(name, to_beat, level=level).low > 0 and measured.auc(name, level=level).low > CHANCE:
-            return name, order, to_beat
-    return min(one_column, key=lambda rule: losses[rule]), order, to_beat
+            return name, to_beat
+    return min(one_column, key=lambda rule: losses[rule]), to_beat
 
 
 @dataclass(frozen=True)
