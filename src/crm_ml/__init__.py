@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from crm_ml.jobs.score import score
     from crm_ml.jobs.settings import open_workspace
     from crm_ml.jobs.train import train
+    from crm_ml.models.candidates import add_candidate, remove_candidate
 
 _HOMES = {
     "Feature": "crm_ml.features",
+    "add_candidate": "crm_ml.models.candidates",
     "add_feature": "crm_ml.features",
     "backtest": "crm_ml.jobs.backtest",
     "build_features": "crm_ml.jobs.features",
@@ -39,6 +41,7 @@ _HOMES = {
     "import_feedback": "crm_ml.jobs.feedback",
     "open_workspace": "crm_ml.jobs.settings",
     "promote": "crm_ml.jobs.promote",
+    "remove_candidate": "crm_ml.models.candidates",
     "run_daily": "crm_ml.jobs.daily",
     "score": "crm_ml.jobs.score",
     "train": "crm_ml.jobs.train",
@@ -47,6 +50,7 @@ _HOMES = {
 __all__ = [
     "Feature",
     "__version__",
+    "add_candidate",
     "add_feature",
     "backtest",
     "build_features",
@@ -56,6 +60,7 @@ __all__ = [
     "import_feedback",
     "open_workspace",
     "promote",
+    "remove_candidate",
     "run_daily",
     "score",
     "train",

@@ -8,12 +8,23 @@ import pandas as pd
 import pytest
 
 from crm_ml.errors import HeldBack
+from crm_ml.models import candidates as candidates_module
 from crm_ml.models import make_dataset, train_churn, write_bundle
-from crm_ml.models import recipe as recipe_module
 from crm_ml.models.calibration import LEVELS, calibrate
 from crm_ml.models.dataset import Fold
 from crm_ml.models.evaluation import auc, calibration_error
-from crm_ml.models.recipe import AVERAGE, LIGHTGBM, LOGISTIC, Recipe, Rows, fold_masks, usable_candidates
+from crm_ml.models.recipe import (
+    AVERAGE,
+    AVERAGE_ALL,
+    BAG,
+    LIGHTGBM,
+    LOGISTIC,
+    LOGISTIC_ALL,
+    Recipe,
+    Rows,
+    fold_masks,
+    usable_candidates,
+)
 
 AT = dt.date(2026, 3, 1)
 FIRST = dt.date(2023, 3, 1)
@@ -29,7 +40,7 @@ def test_a_learnable_firm_gives_a_champion_that_beats_the_rules(small_training, 
     assert got.verdict == "champion"
     assert got.model_kind in ("lightgbm", "average", "logistic")
     assert got.differences["days_since_last_order"].low > 0
-    assert got.compared == got.model_kind
+    assert got.compared == got.candidates.loc[got.candidates["chosen"], "name"].item()
     assert set(got.baselines) == {"days_since_last_order", "days_since_last_order_over_own_gap", "p_alive"}
     # and on new rows of later days, from another draw
     later, y = firm_rows(customers=800, days=[AT, AT + dt.timedelta(days=30)], seed=99)
@@ -61,7 +72,7 @@ def test_the_summary_is_json(small_training):
 
 
 def test_order_of_rows_and_columns_and_threads_change_no_byte(firm, tmp_path, monkeypatch):
-    monkeypatch.setattr(recipe_module, "ONE_THREAD_CELLS", 0)
+    monkeypatch.setattr(candidates_module, "ONE_THREAD_CELLS", 0)
     data = firm(customers=120, count=9)
     frame = data.frame.sample(frac=1, random_state=5)
     features = list(data.features)
@@ -107,7 +118,11 @@ def test_few_churners_step_down_and_say_so(firm):
     got = train(data)
     assert set(got.candidates["kind"]) == {"logistic", "rule"}
     warning = next(f for f in got.findings if f.code == "few_churners")
-    assert "Boosting needs 40 churned and 40 retained customers" in warning.message
+    assert "rule from 10, p_alive from 10, logistic from 20, boosting from 40 of each" in warning.message
+    assert "logistic, logistic_all tried" in warning.message
+    assert (got.rung.rung.name, got.rung.above.name) == ("logistic", "boosting")
+    assert f"{got.rung.missing} more of the scarcer kind bring boosting" in warning.message
+    assert got.summary()["rung"]["missing"] == 40 - min(got.rung.churned, got.rung.retained) > 0
 
 
 def test_steps_by_number_of_customers(firm):
@@ -117,8 +132,15 @@ def test_steps_by_number_of_customers(firm):
 
     contract, _ = learn_columns(data.frame, data.features, data.frame["customer_id"])
     many = np.tile([True, False], 45)
-    assert usable_candidates(many, np.repeat(names, 2), contract) == (LOGISTIC, LIGHTGBM, AVERAGE)
-    assert usable_candidates(many[:78], np.repeat(names, 2)[:78], contract) == (LOGISTIC,)
+    assert usable_candidates(many, np.repeat(names, 2), contract) == (
+        AVERAGE,
+        LOGISTIC,
+        LIGHTGBM,
+        BAG,
+        LOGISTIC_ALL,
+        AVERAGE_ALL,
+    )
+    assert usable_candidates(many[:78], np.repeat(names, 2)[:78], contract) == (LOGISTIC, LOGISTIC_ALL)
     assert usable_candidates(many[:38], np.repeat(names, 2)[:38], contract) == ()
 
 

@@ -53,6 +53,10 @@ AsOfOption = Annotated[
     typer.Option("--as-of", metavar="YYYY-MM-DD", help="Business day; default: today in the workspace's zone."),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Compute and show, but write nothing.")]
+TrialsOption = Annotated[
+    int | None,
+    typer.Option("--trials", min=0, help="Trials of the search for parameters; default: as crm.yaml says."),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Build the set again even if it is published.")]
 KindArgument = Annotated[Kind, typer.Argument(help="What to work on.")]
 
@@ -220,6 +224,7 @@ def features(
 def train(
     kind: KindArgument,
     as_of: AsOfOption = None,
+    trials: TrialsOption = None,
     dry_run: DryRunOption = False,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
@@ -235,7 +240,7 @@ def train(
     from crm_ml.jobs.train import train as job
 
     opened = _open(workspace)
-    result = job(opened, kind.value, as_of=_day(as_of, opened), dry_run=dry_run, progress=_progress())
+    result = job(opened, kind.value, as_of=_day(as_of, opened), dry_run=dry_run, trials=trials, progress=_progress())
     error = result.error
     if as_json:
         write_json({**result.as_dict(), **({"error": error.as_dict()} if error else {})})

@@ -23,7 +23,7 @@ from crm_ml import names as n
 from crm_ml.actions import value_at_stake
 from crm_ml.errors import Finding
 from crm_ml.faults import crash_point
-from crm_ml.features import build_features, cutoff_us
+from crm_ml.features import build_features, cutoff_us, default_features
 from crm_ml.jobs.definition import eligible, outcomes
 from crm_ml.jobs.files import replace_file
 from crm_ml.models import Dataset, make_dataset
@@ -120,6 +120,7 @@ def prepare(work: Path, workspace: Workspace, tables: Tables, as_of: dt.date, cu
         "every_days": churn.snapshots.every_days,
         "leak_allow": list(churn.leak_allow),
         "outcome": churn.outcome.as_json(),
+        "directions": {feature.id: feature.direction for feature in default_features()},
         "first_event": {cutoff.isoformat(): days[cutoff][1].isoformat() for cutoff in cutoffs},
     }
     _put(work / PLAN, json.dumps(plan, sort_keys=True).encode())

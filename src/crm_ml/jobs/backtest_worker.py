@@ -23,6 +23,7 @@ from crm_ml.faults import crash_point
 from crm_ml.features.outcome import Outcome as ChurnOutcome
 from crm_ml.jobs.backtest_work import SCHEMA, Outcome, Task, predictions_of, read_task, store_outcome
 from crm_ml.models import Trained, TrainingPlan, train_every
+from crm_ml.models.candidates import Extras, added_candidates
 from crm_ml.models.evaluation.backtest import Choice
 
 Say = Callable[[str, float], None]
@@ -64,6 +65,7 @@ def _train(task: Task, cutoff: dt.date, threads: int, say: Say) -> Trained:
         threads=threads,
         leak_allow=tuple(plan["leak_allow"]),
         outcome=ChurnOutcome.from_json(plan["outcome"]),
+        extras=Extras(plan["directions"], added_candidates()),
     )
     return train_every(task.dataset, how, progress=say)
 

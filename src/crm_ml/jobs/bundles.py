@@ -13,10 +13,9 @@ from pathlib import Path
 from crm_ml.errors import DamagedArtefact
 from crm_ml.faults import crash_point
 from crm_ml.jobs.files import make_folder, sync_file, sync_folder, temporary_folder
-from crm_ml.models.bundle import read_meta
+from crm_ml.models.bundle import PART_FILES, read_meta
 
 BUNDLE_FILE = "bundle.json"
-PART_FILES = frozenset({"model.txt", "model.json", "calibration.json", "features.json"})
 _MAX_BUNDLE_BYTES = 16_000_000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

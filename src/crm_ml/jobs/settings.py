@@ -40,6 +40,15 @@ class HorizonSettings(Strict):
     )
 
 
+class TuningSettings(Strict):
+    """How long to search for boosting's parameters at each training."""
+
+    trials: int = Field(default=0, ge=0, le=10_000, description="trials of the search; 0: none, the defaults are used")
+    max_minutes: float | None = Field(
+        default=None, gt=0, description="begin no trial later than this; a search cut short is not repeatable"
+    )
+
+
 _PARTIAL_BELOW = 0.5
 
 
@@ -77,6 +86,7 @@ class ChurnSettings(Strict):
     leak_allow: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         default=(), description="columns that the leak guard must not hold back: they were known before the outcome"
     )
+    tuning: TuningSettings = Field(default_factory=lambda: TuningSettings(), description="search for parameters")
 
     @model_validator(mode="after")
     def _fits_together(self) -> ChurnSettings:
@@ -207,6 +217,7 @@ class Workspace:
         relevant = self.settings.model_dump(
             mode="json", include={"version", "currency", "timezone", "churn", "margin_rate"}
         )
+        del relevant["churn"]["tuning"]  # how a model is searched for; its bundle says what was found
         # what is not said must not count: a workspace keeps its hash when a variant is added that it does not use
         churn = {key: value for key, value in relevant["churn"].items() if value not in (None, NO_PURCHASE)}
         return hashlib.sha256(canonical_json({**relevant, "churn": churn}).encode()).hexdigest()

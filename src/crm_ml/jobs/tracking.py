@@ -21,10 +21,10 @@ from typing import Any
 
 from crm_ml.errors import CrmError, DamagedArtefact, Failure, UsageError, did_you_mean
 from crm_ml.faults import crash_point
-from crm_ml.jobs.bundles import BUNDLE_FILE, PART_FILES, damaged, is_sha256, parts_of, store_bundle
+from crm_ml.jobs.bundles import BUNDLE_FILE, damaged, is_sha256, parts_of, store_bundle
 from crm_ml.jobs.files import disk_errors, make_folder, remove_leftovers, temporary_folder
 from crm_ml.jobs.settings import Workspace
-from crm_ml.models.bundle import read_meta
+from crm_ml.models.bundle import PART_FILES, read_meta
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 AUTHOR = "crm-ml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -17,9 +18,9 @@ import pyarrow.compute as pc
 
 import crm_ml
 from crm_ml import names as n
-from crm_ml.errors import Finding, HeldBack
+from crm_ml.errors import Finding, HeldBack, UsageError
 from crm_ml.faults import crash_point
-from crm_ml.features import build_features, cutoff_us, data_hash, visible
+from crm_ml.features import build_features, cutoff_us, data_hash, default_features, visible
 from crm_ml.features.timeline import date_of, zone_clock
 from crm_ml.jobs import tracking
 from crm_ml.jobs.bundles import store_bundle
@@ -27,16 +28,18 @@ from crm_ml.jobs.contest import load_side
 from crm_ml.jobs.definition import eligible, outcomes
 from crm_ml.jobs.evaluations import write_evaluation
 from crm_ml.jobs.feasibility import after_training
-from crm_ml.jobs.files import disk_errors, remove_leftovers, temporary_folder
+from crm_ml.jobs.files import disk_errors, make_folder, remove_leftovers, temporary_folder
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
 from crm_ml.jobs.lock import locked
 from crm_ml.jobs.model_card import model_card
 from crm_ml.jobs.promote import Ruling, enact, rule_on
 from crm_ml.jobs.realised import realised_performance
 from crm_ml.jobs.score_table import SCHEMA_VERSION
-from crm_ml.jobs.settings import Workspace
+from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.jobs.training_record import Explained, explain, reliability_picture, training_record
 from crm_ml.models import Calendar, Dataset, Training, make_dataset, train_churn, write_bundle
+from crm_ml.models.candidates import Extras, added_candidates
+from crm_ml.models.tuning import Tuning
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,6 +149,7 @@ def train(
     *,
     as_of: dt.date | str,
     dry_run: bool = False,
+    trials: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> TrainResult:
     """Train, evaluate and register a churn model with what was known at the start of a day.
@@ -160,6 +164,8 @@ def train(
         Nothing that happened or became known on that day or later is used.
     dry_run : bool
         Train and measure, but write nothing.
+    trials : int, optional
+        Trials of the search for boosting's parameters; default: ``churn.tuning.trials`` of the workspace.
     progress : callable, optional
         Gets one line per step.
 
@@ -189,7 +195,7 @@ def train(
         say("building snapshots, features and labels")
         dataset, first = churn_dataset(workspace, tables, day)
         crash_point("train.dataset_built")
-        training = _fit(workspace, dataset, day, first, say)
+        training = _fit(workspace, dataset, day, first, say, extras(workspace, day, trials=trials, keep=not dry_run))
         crash_point("train.fitted")
         facts = {
             "as_of": day.isoformat(),
@@ -251,7 +257,36 @@ def _local_day(instant: int, zone: str) -> dt.date:
     return date_of(int(zone_clock(zone).day(np.array([instant], np.int64))[0]))
 
 
-def _fit(workspace: Workspace, dataset: Dataset, day: dt.date, first: dt.date, say: Callable[[str], None]) -> Training:
+def extras(workspace: Workspace, day: dt.date, *, trials: int | None = None, keep: bool = True) -> Extras:
+    """Return what the catalogue, this process and the settings add to a training as of a day.
+
+    The directions of the features, the own candidates (`add_candidate`), and the search for boosting's parameters,
+    whose finished trials are kept in ``mlflow/tuning/churn-<day>.db`` unless `keep` is off.
+    """
+    directions = {feature.id: feature.direction for feature in default_features()}
+    asked = workspace.settings.churn.tuning
+    count = asked.trials if trials is None else trials
+    if count < 0:
+        raise UsageError(f"The number of trials must be at least 0; found {count}", remedy="Correct it.")
+    if not count:
+        return Extras(directions, added_candidates())
+    storage = None
+    if keep:
+        folder = inside(workspace.root, "mlflow") / "tuning"
+        with disk_errors(folder):
+            make_folder(folder)
+        storage = folder / f"{CHURN}-{day.isoformat()}.db"
+    tuning = Tuning(count, storage, asked.max_minutes, _minutes)
+    return Extras(directions, added_candidates(), tuning)
+
+
+def _minutes() -> float:
+    return time.monotonic() / 60
+
+
+def _fit(
+    workspace: Workspace, dataset: Dataset, day: dt.date, first: dt.date, say: Callable[[str], None], added: Extras
+) -> Training:
     churn = workspace.settings.churn
     return train_churn(
         dataset,
@@ -262,6 +297,7 @@ def _fit(workspace: Workspace, dataset: Dataset, day: dt.date, first: dt.date, s
         first_event=first,
         leak_allow=churn.leak_allow,
         outcome=churn.outcome,
+        extras=added,
         progress=lambda what, share: say(f"training {share:4.0%}: {what}"),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,8 @@ PARAMETERS: dict[str, Any] = {
     "force_row_wise": True,
     "verbosity": -1,
 }
+# what bins depend on besides the rows: the same for every fit, so that fits can share them
+_SHARED: dict[str, Any] = {"data_random_seed": 1, "feature_pre_filter": False}
 _PARAMETER_BLOCK = re.compile(r"\nparameters:\n.*?\nend of parameters\n", re.DOTALL)
 
 
@@ -117,6 +119,31 @@ def booster_from_text(text: str) -> Any:
         ) from error
 
 
+@dataclass(frozen=True)
+class Binned:
+    """Training rows as LightGBM bins them: made once, used for every fit on the same rows."""
+
+    data: Any
+    ids: tuple[str, ...]
+    categories: tuple[str, ...]
+    rows: int
+
+
+def bin_rows(encoded: Encoded, y: NDArray[np.bool_], contract: ColumnContract, *, threads: int = 2) -> Binned:
+    """Bin rows in their given (sorted) order; a quarter of the time of a fit on a hundred features (measured)."""
+    lightgbm = _lightgbm()
+    ids = contract.ids
+    data = lightgbm.Dataset(
+        stacked(encoded, ids),
+        label=y.astype(np.float64),
+        feature_name=list(ids),
+        categorical_feature=[ids.index(name) for name in contract.categories],
+        params={**PARAMETERS, **_SHARED, "num_threads": threads},
+        free_raw_data=True,
+    )
+    return Binned(data.construct(), ids, contract.categories, len(y))
+
+
 def fit_boosting(
     encoded: Encoded,
     y: NDArray[np.bool_],
@@ -126,10 +153,7 @@ def fit_boosting(
     seed: int,
     threads: int = 2,
 ) -> Boosting:
-    """Fit boosted trees on rows in their given (sorted) order.
-
-    No class weights: they spoil probabilities. A leaf holds at least 60 rows, or 2 % of them if that is less, but never
-    fewer than 10.
+    """Bin rows in their given (sorted) order and fit boosted trees to them; see `fit_binned`.
 
     Examples
     --------
@@ -139,22 +163,54 @@ def fit_boosting(
     >>> bool(model.margin({"x": np.array([300.0])})[0] > model.margin({"x": np.array([100.0])})[0])
     True
     """
-    lightgbm = _lightgbm()
-    ids = contract.ids
-    categories = [ids.index(name) for name in contract.categories]
-    parameters = {
+    return fit_binned(bin_rows(encoded, y, contract, threads=threads), rounds=rounds, seed=seed, threads=threads)
+
+
+def fit_binned(
+    binned: Binned,
+    *,
+    rounds: int,
+    seed: int,
+    threads: int = 2,
+    parameters: Mapping[str, Any] | None = None,
+    directions: Mapping[str, int] | None = None,
+) -> Boosting:
+    """Fit boosted trees.
+
+    No class weights: they spoil probabilities. A leaf holds at least 60 rows, or 2 % of them if that is less, but never
+    fewer than 10.
+
+    Parameters
+    ----------
+    binned : Binned
+        From `bin_rows`.
+    rounds, seed, threads : int
+        Number of trees; of the draws of features per tree; at most so many threads, which never changes the result.
+    parameters : mapping, optional
+        LightGBM's parameters that differ from `PARAMETERS`; not those that change the bins.
+    directions : mapping of str to int, optional
+        Feature id -> +1 where a higher value may only raise the log-odds, -1 where it may only lower them. Features
+        not named, named with 0, or categories are free. A missing value goes to either side of a split.
+
+    Examples
+    --------
+    >>> from crm_ml.models.columns import Column
+    >>> x = np.arange(400.0)
+    >>> binned = bin_rows({"x": x}, np.abs(x - 200) > 100, ColumnContract((Column("x", "number"),)))
+    >>> rising = fit_binned(binned, rounds=20, seed=1, directions={"x": 1}).margin({"x": x})
+    >>> bool((np.diff(rising) >= 0).all())
+    True
+    """
+    free = set(binned.categories)
+    signs = [0 if name in free else int((directions or {}).get(name, 0)) for name in binned.ids]
+    used = {
         **PARAMETERS,
-        "min_data_in_leaf": int(np.clip(len(y) // 50, 10, PARAMETERS["min_data_in_leaf"])),
+        "min_data_in_leaf": int(np.clip(binned.rows // 50, 10, PARAMETERS["min_data_in_leaf"])),
+        **(parameters or {}),
+        **_SHARED,
         "seed": seed,
         "num_threads": threads,
+        **({"monotone_constraints": signs} if any(signs) else {}),
     }
-    data = lightgbm.Dataset(
-        stacked(encoded, ids),
-        label=y.astype(np.float64),
-        feature_name=list(ids),
-        categorical_feature=categories,
-        params=parameters,
-        free_raw_data=True,
-    )
-    booster = lightgbm.train(parameters, data, num_boost_round=rounds)
+    booster = _lightgbm().train(used, binned.data, num_boost_round=rounds)
     return Boosting(_PARAMETER_BLOCK.sub("\n", booster.model_to_string(num_iteration=-1)))

@@ -28,7 +28,7 @@ from crm_ml.models.columns import Column, ColumnContract
 from crm_ml.models.logistic import Logistic, Term
 from crm_ml.models.model import Label, Model
 from crm_ml.models.rules import RULES, Rule, rule_constants
-from crm_ml.models.scorer import Average, Scorer
+from crm_ml.models.scorer import MODEL_TEXTS, Average, Scorer
 
 FORMAT = "crm-ml bundle"
 FORMAT_VERSION = 1
@@ -40,6 +40,8 @@ _MODEL_FILES = {
     "rule": ("model.json",),
     "average": ("model.json", "model.txt"),
 }
+PART_FILES = frozenset({*_ALWAYS, "model.json", *MODEL_TEXTS})
+"""Every file but ``bundle.json`` that a bundle may hold."""
 _MAX_BYTES = 256 * 2**20
 _TRIAL_SECONDS = 120
 _REMEDY = "Restore the bundle from the registry or a backup, or train again."
@@ -119,8 +121,7 @@ def write_bundle(model: Model, folder: Path, meta: Mapping[str, Any] | None = No
             file.write(contents[name])
             file.flush()
             os.fsync(file.fileno())
-    if "model.txt" in contents:
-        _tried.add(_sha(contents["model.txt"]))
+    _tried.update(_sha(contents[name]) for name in MODEL_TEXTS if name in contents)
     return _sha(contents[BUNDLE_FILE])
 
 
@@ -199,6 +200,9 @@ def _read_checked(folder: Path, sha256: str | None) -> _Files:
     if kind not in _MODEL_FILES or not isinstance(files, dict):
         raise _damaged(folder, f"model_kind must be one of {', '.join(_MODEL_FILES)}; found {kind!r}")
     expected = {*_ALWAYS, *_MODEL_FILES[kind]}
+    if kind == "average":
+        # an average of several trees has more texts: without a hole, whatever else is named is unexpected below
+        expected |= {text for j, text in enumerate(MODEL_TEXTS) if set(MODEL_TEXTS[: j + 1]) <= set(files)}
     if set(files) != expected or set(found) != {*expected, BUNDLE_FILE}:
         odd = sorted(set(found) ^ {*expected, BUNDLE_FILE}) or sorted(set(files) ^ expected)
         raise _damaged(folder, f"it must hold exactly {', '.join(sorted(expected))}; unexpected or missing: {odd[:5]}")
@@ -210,7 +214,7 @@ def _read_checked(folder: Path, sha256: str | None) -> _Files:
 
 
 def trial_load(folder: Path, *, sha256: str | None = None) -> None:
-    """Check the hashes, then load and try ``model.txt`` in a child process; return if all went well.
+    """Check the hashes, then load and try every LightGBM text in a child process; return if all went well.
 
     Raises
     ------
@@ -229,9 +233,13 @@ def _limit_child() -> None:  # pragma: no cover - runs between fork and exec
 
 
 def _trial(folder: Path, contents: Mapping[str, bytes]) -> None:
-    text = contents.get("model.txt")
-    if text is None or _sha(text) in _tried:
-        return
+    for name in MODEL_TEXTS:
+        if name in contents and _sha(contents[name]) not in _tried:
+            _try_text(folder, name, contents[name])
+            _tried.add(_sha(contents[name]))
+
+
+def _try_text(folder: Path, name: str, text: bytes) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     try:
         child = subprocess.run(
@@ -244,10 +252,9 @@ def _trial(folder: Path, contents: Mapping[str, bytes]) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise _damaged(folder, f"model.txt did not load within {_TRIAL_SECONDS} seconds in a trial process") from error
+        raise _damaged(folder, f"{name} did not load within {_TRIAL_SECONDS} seconds in a trial process") from error
     if child.returncode != 0 or b"\nloaded " not in child.stdout:
-        raise _damaged(folder, f"model.txt ended the trial process that loaded it (status {child.returncode})")
-    _tried.add(_sha(text))
+        raise _damaged(folder, f"{name} ended the trial process that loaded it (status {child.returncode})")
 
 
 def load_bundle(folder: Path, *, sha256: str | None = None, trial: bool = True) -> Model:
@@ -309,7 +316,7 @@ def _contract(value: Mapping[str, Any]) -> ColumnContract:
     return ColumnContract(tuple(columns))
 
 
-def _scorer(value: Mapping[str, Any], text: str | None) -> Scorer:
+def _scorer(value: Mapping[str, Any], texts: Mapping[str, str]) -> Scorer:
     kind = value["kind"]
     if kind == "logistic":
         _exact(value, {"kind", "intercept", "terms"})
@@ -334,22 +341,25 @@ def _scorer(value: Mapping[str, Any], text: str | None) -> Scorer:
         members = _exact(value, {"kind", "members"})["members"]
         if not members or any(member["kind"] == "average" for member in members):
             raise ValueError("an average needs members that are no averages")
-        return Average(tuple(_scorer(member, text) for member in members))
-    if kind == "lightgbm" and text is not None and value == {"kind": "lightgbm", "file": "model.txt"}:
-        return Boosting(text)
+        named = [member["file"] for member in members if member["kind"] == "lightgbm"]
+        if named != list(texts):
+            raise ValueError(f"an average must use each of its texts once and in order, it names {named}")
+        return Average(tuple(_scorer(member, texts) for member in members))
+    if kind == "lightgbm" and _exact(value, {"kind", "file"})["file"] in texts:
+        return Boosting(texts[value["file"]])
     raise ValueError(f"unknown kind of model {kind!r}")
 
 
 def _assemble(folder: Path, files: _Files) -> Model:
     bundle, contents = files.bundle, files.contents
-    text = contents["model.txt"].decode("utf-8") if "model.txt" in contents else None
+    texts = {name: contents[name].decode("utf-8") for name in MODEL_TEXTS if name in contents}
     stored = (
         _parse(folder, "model.json", contents["model.json"])
         if "model.json" in contents
         else {"kind": "lightgbm", "file": "model.txt"}
     )
     return Model(
-        scorer=_scorer(stored, text),
+        scorer=_scorer(stored, texts),
         contract=_contract(_parse(folder, "features.json", contents["features.json"])),
         calibration=calibration_from_json(_parse(folder, "calibration.json", contents["calibration.json"])),
         label=Label.from_json(bundle["label"]),
@@ -369,7 +379,7 @@ def _check_sense(folder: Path, model: Model, bundle: Mapping[str, Any]) -> None:
         ),
         (
             all(m.needs == model.contract.ids for m in _boosters(model.scorer)),
-            "the columns of model.txt must stand in the order of features.json",
+            "the columns of the model's texts must stand in the order of features.json",
         ),
     ]
     wrong = [what for holds, what in claims if not holds]

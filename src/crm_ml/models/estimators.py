@@ -22,9 +22,10 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from crm_ml import names
 from crm_ml.models.boosting import Boosting, fit_boosting
 from crm_ml.models.calibration import Calibration, fit_calibration
+from crm_ml.models.candidates import ROUNDS_PER_ROOT_ROW
 from crm_ml.models.columns import Column, ColumnContract, FloatArray, learn_columns
 from crm_ml.models.logistic import RFM_FEATURES, SHRINKAGE, Logistic, fit_logistic
-from crm_ml.models.recipe import ROUNDS_PER_ROOT_ROW, Recipe, sharpness
+from crm_ml.models.recipe import Recipe, sharpness
 from crm_ml.models.rules import RECENCY, Rule, fit_rule
 
 BoolArray = NDArray[np.bool_]

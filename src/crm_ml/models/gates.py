@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from crm_ml.models.calibration import Choice, Trial
 from crm_ml.models.dataset import BoolArray, Dataset
 from crm_ml.models.evaluation.intervals import Evaluation, Interval
 from crm_ml.models.history import SEASON_DAYS, History
-from crm_ml.models.recipe import LIGHTGBM, MIN_CUSTOMERS, Rows, customers_per_class
+from crm_ml.models.ladder import LADDER, LEAST_CUSTOMERS, Reached
+from crm_ml.models.rows import customers_per_class
 from crm_ml.names import CUSTOMER_ID
 
 CHANCE = 0.5
@@ -47,7 +49,7 @@ def mature_rows(dataset: Dataset, train_as_of: dt.date) -> tuple[Dataset, list[F
     return dataset.take(mature), [note]
 
 
-def require_classes(data: Dataset, rows: BoolArray, where: str, *, at_least: int = MIN_CUSTOMERS["rule"]) -> None:
+def require_classes(data: Dataset, rows: BoolArray, where: str, *, at_least: int = LEAST_CUSTOMERS) -> None:
     """Hold back unless enough distinct customers churned and stayed."""
     y, customers = data.y[rows], data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)[rows]
     churned, stayed = customers_per_class(y, customers)
@@ -69,21 +71,51 @@ def require_classes(data: Dataset, rows: BoolArray, where: str, *, at_least: int
     )
 
 
-def stepped_down(rows: Rows, candidates: tuple[str, ...]) -> list[Finding]:
-    """Return a warning where boosting was not tried for want of churners."""
-    if LIGHTGBM in candidates:
+def stepped_down(reached: Reached, candidates: tuple[str, ...]) -> list[Finding]:
+    """Return how far up the ladder the customers reach: a warning where boosting was not tried for want of them."""
+    if reached.above is None or reached.rung is None:
         return []
-    churned, stayed = customers_per_class(rows.y, rows.customers)
     tried = ", ".join(candidates) or "the rules alone"
+    needs = ", ".join(f"{rung.name} from {rung.at_least}" for rung in LADDER)
     return [
         Finding(
             "warning",
             "few_churners",
-            f"Boosting needs {MIN_CUSTOMERS[LIGHTGBM]} churned and {MIN_CUSTOMERS[LIGHTGBM]} retained customers, "
-            f"logistic regression {MIN_CUSTOMERS['logistic']} and {MIN_CUSTOMERS['logistic']}; "
-            f"found {churned} and {stayed}: {tried} tried",
+            f"The ladder for small data ends at {reached.rung.name}: {reached.churned} churned and "
+            f"{reached.retained} retained customers in the rows to fit on ({needs} of each); {tried} tried. "
+            f"{reached.missing} more of the scarcer kind bring {reached.above.name}",
             "Load more history or more customers.",
-            count=min(churned, stayed),
+            count=min(reached.churned, reached.retained),
+        )
+    ]
+
+
+def better_but_not_servable(own: Mapping[str, float], serving: str, losses: Mapping[str, float]) -> list[Finding]:
+    """Return a warning where an own candidate was better on the folds than what may serve.
+
+    Parameters
+    ----------
+    own : mapping of str to float
+        Log loss on the folds of the candidates that cannot be stored.
+    serving : str
+        What was chosen.
+    losses : mapping of str to float
+        Log loss on the folds of everything.
+    """
+    if not own:
+        return []
+    best = min(own, key=lambda name: own[name])
+    if own[best] >= losses[serving]:
+        return []
+    return [
+        Finding(
+            "warning",
+            "candidate_not_servable",
+            f"{best} has the least log loss on the folds ({own[best]:.4f}; {serving} {losses[serving]:.4f}), but it "
+            "cannot serve: a bundle holds text that runs no code, and an own estimator has no such form. "
+            f"{serving} is what is kept",
+            "Compare the two in the table of candidates; if it is much better, find out which of its features or "
+            "interactions the package's candidates lack.",
         )
     ]
 

@@ -22,6 +22,8 @@ RFM_FEATURES = (
     names.NET_REVENUE_365D,
 )
 SHRINKAGE = (1.0, 0.1, 0.01, 0.001)
+# over all features: a large firm wanted the first, a small one the second (measured)
+STRONG_SHRINKAGE = (0.03, 0.0003)
 _TAIL = 0.001
 _MISSING_SHARE = 0.005
 
@@ -111,6 +113,63 @@ def _prepare(x: FloatArray) -> tuple[float, float, float, float, float] | None:
     return low, high, float(clipped.mean()), float(clipped.std()), float(np.isnan(x).mean())
 
 
+@dataclass(frozen=True)
+class Design:
+    """Features as the columns of a regression: standardised signed logs, and standardised indicators of missing values.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Features in use.
+    constants : tuple of tuple of float
+        Of each: low, high, mean, sd (0 without spread), share missing.
+    columns : numpy.ndarray
+        Shape (rows, columns); only columns with spread.
+    places : tuple of (int, int)
+        Of each feature: its columns of values and of missing, -1 where there is none.
+    """
+
+    features: tuple[str, ...]
+    constants: tuple[tuple[float, float, float, float, float], ...]
+    columns: FloatArray
+    places: tuple[tuple[int, int], ...]
+
+
+def design(encoded: Encoded, features: Sequence[str]) -> Design:
+    """Return the design of the named number features; those not in `encoded` or without spread are left out."""
+    used: list[str] = []
+    constants: list[tuple[float, float, float, float, float]] = []
+    columns: list[FloatArray] = []
+    places: list[tuple[int, int]] = []
+    for name in features:
+        found = _prepare(encoded[name]) if name in encoded else None
+        if found is None:
+            continue
+        low, high, mean, sd, share = found
+        has_spread, has_gaps = sd > 1e-12, share >= _MISSING_SHARE
+        if not has_spread and not has_gaps:
+            continue
+        missing = np.isnan(encoded[name])
+        place = [-1, -1]
+        if has_spread:
+            z = (np.clip(signed_log1p(np.where(missing, 0.0, encoded[name])), low, high) - mean) / sd
+            place[0] = len(columns)
+            columns.append(np.where(missing, 0.0, z))
+        if has_gaps:
+            place[1] = len(columns)
+            columns.append((missing - share) / _flag_sd(share))
+        used.append(name)
+        constants.append((low, high, mean, sd if has_spread else 0.0, share))
+        places.append((place[0], place[1]))
+    return Design(
+        tuple(used), tuple(constants), np.column_stack(columns) if columns else np.zeros((0, 0)), tuple(places)
+    )
+
+
+def _flag_sd(share: float) -> float:
+    return float(np.sqrt(share * (1 - share)))
+
+
 def fit_logistic(encoded: Encoded, y: NDArray[np.bool_], features: Sequence[str], *, shrinkage: float) -> Logistic:
     """Fit a ridge-penalised logistic regression on signed logs, standardised, tails clipped at the 0.1 % quantiles.
 
@@ -133,43 +192,49 @@ def fit_logistic(encoded: Encoded, y: NDArray[np.bool_], features: Sequence[str]
     >>> model.terms[0].coef > 0.5
     True
     """
+    return fit_logistic_path(encoded, y, features, shrinkages=(shrinkage,))[shrinkage]
+
+
+def fit_logistic_path(
+    encoded: Encoded, y: NDArray[np.bool_], features: Sequence[str], *, shrinkages: Sequence[float]
+) -> dict[float, Logistic]:
+    """Fit several shrinkages on one design; see `fit_logistic`. Each is fitted from scratch, so none hangs on another.
+
+    Examples
+    --------
+    >>> x = np.arange(100.0)
+    >>> path = fit_logistic_path({"x": x}, x > 50, ["x"], shrinkages=(1.0, 0.001))
+    >>> path[1.0].terms[0].coef > path[0.001].terms[0].coef > 0
+    True
+    """
     from sklearn.linear_model import LogisticRegression
 
-    used: list[tuple[str, tuple[float, float, float, float, float]]] = []
-    columns: list[FloatArray] = []
-    for name in features:
-        constants = _prepare(encoded[name]) if name in encoded else None
-        if constants is None:
-            continue
-        low, high, mean, sd, share = constants
-        missing = np.isnan(encoded[name])
-        safe_sd = sd if sd > 1e-12 else 0.0
-        if not safe_sd and share < _MISSING_SHARE:
-            continue
-        z = (np.clip(signed_log1p(np.where(missing, 0.0, encoded[name])), low, high) - mean) / (safe_sd or 1.0)
-        columns.append(np.where(missing, 0.0, z) if safe_sd else np.zeros(len(y)))
-        flag_sd = float(np.sqrt(share * (1 - share))) if share >= _MISSING_SHARE else 0.0
-        columns.append((missing - share) / flag_sd if flag_sd else np.zeros(len(y)))
-        used.append((name, constants))
-    if not used:
+    made = design(encoded, features)
+    if not made.features:
         rate = float(np.clip(y.mean(), 1e-6, 1 - 1e-6))
-        return Logistic(float(np.log(rate / (1 - rate))), ())
-    fitted = LogisticRegression(C=shrinkage, solver="newton-cholesky", tol=1e-8).fit(np.column_stack(columns), y)
-    coefficients = fitted.coef_[0]
+        return {c: Logistic(float(np.log(rate / (1 - rate))), ()) for c in shrinkages}
+    fitted = {}
+    for c in shrinkages:
+        model = LogisticRegression(C=c, solver="newton-cholesky", tol=1e-8).fit(made.columns, y)
+        fitted[c] = Logistic(float(model.intercept_[0]), _terms(made, model.coef_[0]))
+    return fitted
+
+
+def _terms(made: Design, coefficients: FloatArray) -> tuple[Term, ...]:
     terms = []
-    for j, (name, (low, high, mean, sd, share)) in enumerate(used):
-        flag_sd = float(np.sqrt(share * (1 - share))) if share >= _MISSING_SHARE else 0.0
-        has_sd = sd > 1e-12
+    for name, (low, high, mean, sd, share), (value, gap) in zip(
+        made.features, made.constants, made.places, strict=True
+    ):
         terms.append(
             Term(
                 feature=name,
                 low=low,
                 high=high,
                 mean=mean,
-                sd=sd if has_sd else 1.0,
-                coef=float(coefficients[2 * j]) if has_sd else 0.0,
+                sd=sd or 1.0,
+                coef=float(coefficients[value]) if value >= 0 else 0.0,
                 missing_share=share,
-                missing_coef=float(coefficients[2 * j + 1]) / flag_sd if flag_sd else 0.0,
+                missing_coef=float(coefficients[gap]) / _flag_sd(share) if gap >= 0 else 0.0,
             )
         )
-    return Logistic(float(fitted.intercept_[0]), tuple(terms))
+    return tuple(terms)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crm_ml.features.outcome import Outcome
+from crm_ml.models.candidates import Extras
 from crm_ml.models.model import Label
 from crm_ml.models.recipe import Recipe
 
@@ -38,6 +39,8 @@ class TrainingPlan:
     outcome : Outcome
         What the labels count as churn. Where it gives windows of own length, the split and the folds keep the longest
         one apart.
+    extras : Extras
+        Directions of features, own candidates, tuning.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class TrainingPlan:
     folds: int = 4
     leak_allow: tuple[str, ...] = ()
     outcome: Outcome = field(default_factory=Outcome)
+    extras: Extras = field(default_factory=Extras)
 
     @property
     def label(self) -> Label:
@@ -72,7 +76,7 @@ class TrainingPlan:
 
     def parameters(self, recipe: Recipe) -> dict[str, Any]:
         """Return what a run says about itself."""
-        left_out = ("threads", "first_event", "outcome", "leak_allow", "train_as_of")
+        left_out = ("threads", "first_event", "outcome", "extras", "leak_allow", "train_as_of")
         plain = {key: value for key, value in vars(self).items() if key not in left_out}
         special = {} if self.outcome == Outcome() else {f"churn_{k}": v for k, v in self.outcome.as_json().items()}
         return {

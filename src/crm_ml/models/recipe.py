@@ -1,46 +1,106 @@
-"""Candidates and how they are fitted, tuned and tried on rolling out-of-time folds."""
+"""How candidates are fitted, and tried and chosen on rolling out-of-time folds."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crm_ml.models.boosting import Boosting, fit_boosting
-from crm_ml.models.calibration import fit_calibration
-from crm_ml.models.columns import ColumnContract, Encoded, FloatArray
-from crm_ml.models.dataset import BoolArray, DayArray, Fold, thin_days
-from crm_ml.models.evaluation.metrics import auc, log_loss
-from crm_ml.models.logistic import RFM_FEATURES, SHRINKAGE, fit_logistic
-from crm_ml.models.rules import RULES, fit_rule, rule_needs
+from crm_ml.errors import Finding
+from crm_ml.models.candidates import (
+    AVERAGE,
+    AVERAGE_ALL,
+    BAG,
+    FOLD_ROWS,
+    LIGHTGBM,
+    LOGISTIC,
+    LOGISTIC_ALL,
+    MONOTONE,
+    ROUNDS_PER_ROOT_ROW,
+    TUNED,
+    Candidate,
+    Extras,
+    Fitting,
+    boosting_path,
+    rounds_for,
+    tuned_how,
+    with_own,
+)
+from crm_ml.models.columns import ColumnContract, FloatArray
+from crm_ml.models.dataset import BoolArray
+from crm_ml.models.folds import fold_auc, fold_masks, fold_row_losses, sharpness, simplest_of_best
+from crm_ml.models.ladder import Reached, climb
+from crm_ml.models.rows import OutOfTime, Rows, customers_per_class
+from crm_ml.models.rules import P_ALIVE, RULES, fit_rule, rule_needs
 from crm_ml.models.scorer import Average, Scorer
+from crm_ml.models.tuning import FoldRows, Tuned, data_key, tune
 
-LOGISTIC, LIGHTGBM, AVERAGE = "logistic", "lightgbm", "average"
-CANDIDATES = (LOGISTIC, LIGHTGBM, AVERAGE)
-# distinct customers that churned and that stayed, below which a kind of model is not tried (a step down: boosting needs
-# what commercial tools ask for, 40 + 40; a few shrunken coefficients half of that; calibrating a rule a quarter)
-MIN_CUSTOMERS = {LIGHTGBM: 40, AVERAGE: 40, LOGISTIC: 20, "rule": 10}
-CUSTOMER_FOLDS = 5
-# below so many cells a second thread gains nothing
-ONE_THREAD_CELLS = 2_000_000
-# enough to choose rounds and to calibrate by; the models that serve get more
-FOLD_ROWS = 40_000
-# the best number of rounds grows with the rows, about as their square root (measured on two firms from 24,000 to 74,000
-# rows): so the factor is chosen on the folds, and each fit gets the rounds of its own size
-ROUNDS_PER_ROOT_ROW = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
+__all__ = [
+    "AVERAGE",
+    "AVERAGE_ALL",
+    "BAG",
+    "LIGHTGBM",
+    "LOGISTIC",
+    "LOGISTIC_ALL",
+    "MONOTONE",
+    "TUNED",
+    "Extras",
+    "OutOfTime",
+    "Progress",
+    "Recipe",
+    "Rows",
+    "available_rules",
+    "customers_per_class",
+    "fit_all",
+    "fit_scorer",
+    "fold_auc",
+    "fold_masks",
+    "order_of",
+    "reached_rung",
+    "roll",
+    "sharpness",
+    "usable_candidates",
+]
+
 Progress = Callable[[str, float], None]
+Masks = Sequence[tuple[BoolArray, BoolArray]]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What was chosen on the folds and is used again for every refit."""
+    """What was chosen on the folds and is used again for every refit.
+
+    Attributes
+    ----------
+    rounds_per_root_row : float
+        Boosting rounds per square root of rows, of all boosted candidates but the tuned one.
+    shrinkage, shrinkage_all : float
+        ``C`` of the logistic regressions over RFM columns and over all numbers.
+    tuned : Tuned, optional
+        What tuning came to.
+    extras : Extras
+        Directions and own candidates that the fits need.
+    """
 
     rounds_per_root_row: float = 0.4
     shrinkage: float = 0.01
+    shrinkage_all: float = 0.003
+    tuned: Tuned | None = None
+    extras: Extras = field(default_factory=Extras, compare=False)
+
+    def value(self, candidate: Candidate) -> float:
+        """Return the chosen value of a candidate's setting; 0 where it has none."""
+        if candidate.name == TUNED:
+            return self.tuned.rounds_per_root_row if self.tuned else self.rounds_per_root_row
+        return float(getattr(self, candidate.setting)) if candidate.setting else 0.0
+
+    def with_value(self, candidate: Candidate, value: float) -> Recipe:
+        """Return the recipe with another value of a candidate's setting."""
+        changed: dict[str, Any] = {candidate.setting: value}
+        return replace(self, **changed)
 
     def rounds(self, rows: int) -> int:
         """Return the number of boosting rounds for so many rows.
@@ -50,57 +110,23 @@ class Recipe:
         >>> Recipe(rounds_per_root_row=0.4).rounds(10_000), Recipe(rounds_per_root_row=0.1).rounds(100)
         (40, 10)
         """
-        return int(np.clip(round(self.rounds_per_root_row * rows**0.5), 10, 400))
+        return rounds_for(self.rounds_per_root_row, rows)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
+        """Return plain values.
 
+        Examples
+        --------
+        >>> Recipe(0.3, 0.1, 0.0001).as_dict()
+        {'rounds_per_root_row': 0.3, 'shrinkage': 0.1, 'shrinkage_all': 0.0001}
+        """
+        plain = asdict(replace(self, tuned=None, extras=Extras()))
+        del plain["tuned"], plain["extras"]
+        return plain | (self.tuned.as_dict() if self.tuned else {})
 
-@dataclass(frozen=True)
-class Rows:
-    """Encoded rows with what is known about them, in sorted order."""
-
-    encoded: Encoded
-    y: BoolArray
-    days: DayArray
-    customers: NDArray[np.object_]
-
-    def take(self, rows: BoolArray) -> Rows:
-        """Return the chosen rows."""
-        return Rows({k: v[rows] for k, v in self.encoded.items()}, self.y[rows], self.days[rows], self.customers[rows])
-
-    def on(self, days: Sequence[dt.date]) -> BoolArray:
-        """Return which rows belong to the given snapshot days."""
-        return np.isin(self.days, np.array(sorted(days), dtype="datetime64[D]"))
-
-    def thinned(self, max_rows: int) -> Rows:
-        """Return the rows of the snapshots kept by `thin_days`."""
-        if len(self.y) <= max_rows:
-            return self
-        days, counts = np.unique(self.days, return_counts=True)
-        per_day = {d.astype(object): int(n) for d, n in zip(days, counts, strict=True)}
-        return self.take(self.on(sorted(thin_days(per_day, max_rows=max_rows))))
-
-
-@dataclass(frozen=True)
-class OutOfTime:
-    """Predictions of rows by models that were fitted before them; `rows` are positions in the rows given."""
-
-    rows: NDArray[np.int64]
-    fold: NDArray[np.int64]
-    margins: dict[str, FloatArray]
-
-
-def customers_per_class(y: BoolArray, customers: NDArray[np.object_]) -> tuple[int, int]:
-    """Return the number of distinct customers with a churned row and with a retained row.
-
-    Examples
-    --------
-    >>> customers_per_class(np.array([True, False, True]), np.array(["a", "a", "b"], dtype=object))
-    (2, 1)
-    """
-    return len(set(customers[y].tolist())), len(set(customers[~y].tolist()))
+    def findings(self) -> list[Finding]:
+        """Return what the search for it has to tell."""
+        return [self.tuned.finding()] if self.tuned else []
 
 
 def available_rules(contract: ColumnContract) -> tuple[str, ...]:
@@ -108,32 +134,30 @@ def available_rules(contract: ColumnContract) -> tuple[str, ...]:
     return tuple(name for name in RULES if set(rule_needs(name)) <= set(contract.ids))
 
 
-def usable_candidates(y: BoolArray, customers: NDArray[np.object_], contract: ColumnContract) -> tuple[str, ...]:
-    """Return the candidates that the number of churned and retained customers allows."""
+def usable_candidates(
+    y: BoolArray, customers: NDArray[np.object_], contract: ColumnContract, extras: Extras | None = None
+) -> tuple[str, ...]:
+    """Return the candidates that the ladder, the columns and what was asked for allow."""
+    extras = extras or Extras()
     fewer = min(customers_per_class(y, customers))
-    rfm = any(name in contract.ids for name in RFM_FEATURES)
-    needed = {LOGISTIC: rfm, LIGHTGBM: True, AVERAGE: rfm}
-    return tuple(name for name in CANDIDATES if needed[name] and fewer >= MIN_CUSTOMERS[name])
+    return tuple(c.name for c in with_own(extras.own).values() if c.usable(fewer, contract, extras))
+
+
+def reached_rung(
+    y: BoolArray, customers: NDArray[np.object_], candidates: Sequence[str], rules: Sequence[str], extras: Extras
+) -> Reached:
+    """Return how far up the ladder the rows reach, given what could be tried."""
+    known = with_own(extras.own)
+    rungs = [known[name].rung for name in candidates if known[name].servable]
+    churned, retained = customers_per_class(y, customers)
+    return climb(churned, retained, [*("p_alive" if r == P_ALIVE else "rule" for r in rules), *rungs])
 
 
 def fit_scorer(
     name: str, rows: Rows, contract: ColumnContract, recipe: Recipe, *, seed: int, threads: int, max_rows: int
 ) -> Scorer:
     """Fit one candidate or rule by name."""
-    if name in RULES:
-        return fit_rule(name, rows.encoded, newest=(rows.days == rows.days.max()).astype(np.float64))
-    if name == LOGISTIC:
-        return fit_logistic(rows.encoded, rows.y, RFM_FEATURES, shrinkage=recipe.shrinkage)
-    if name == LIGHTGBM:
-        thin = rows.thinned(max_rows)
-        used = threads if len(thin.y) * len(contract.columns) >= ONE_THREAD_CELLS else 1
-        rounds = recipe.rounds(len(thin.y))
-        return fit_boosting(thin.encoded, thin.y, contract, rounds=rounds, seed=seed, threads=used)
-    parts = [
-        fit_scorer(part, rows, contract, recipe, seed=seed, threads=threads, max_rows=max_rows)
-        for part in (LIGHTGBM, LOGISTIC)
-    ]
-    return Average(tuple(parts))
+    return fit_all([name], rows, contract, recipe, seed=seed, threads=threads, max_rows=max_rows)[name]
 
 
 def fit_all(
@@ -146,63 +170,46 @@ def fit_all(
     threads: int,
     max_rows: int,
 ) -> dict[str, Scorer]:
-    """Fit several, each member of an average once."""
-    fitted: dict[str, Scorer] = {}
-    for name in names:
-        if name == AVERAGE and LIGHTGBM in fitted and LOGISTIC in fitted:
-            fitted[name] = Average((fitted[LIGHTGBM], fitted[LOGISTIC]))
-        else:
-            fitted[name] = fit_scorer(name, rows, contract, recipe, seed=seed, threads=threads, max_rows=max_rows)
-    return fitted
+    """Fit several, with thinned rows, bins and members of averages made once."""
+    fitting = _fitting(rows, contract, recipe, seed=seed, threads=threads, max_rows=max_rows)
+    known, fitted = with_own(recipe.extras.own), dict[str, Scorer]()
+
+    def fit(name: str) -> Scorer:
+        if name not in fitted:
+            fitted[name] = _fit_one(name, known, fitting, recipe, fit)
+        return fitted[name]
+
+    return {name: fit(name) for name in names}
 
 
-def sharpness(margin: FloatArray, y: BoolArray, fold: NDArray[np.int64]) -> float:
-    """Return the mean log loss after a sigmoid fitted to each fold itself: lower is better.
-
-    The fold's own sigmoid takes away the level, which moves with the season for every candidate alike, so what is
-    compared is how well churners are told from stayers.
-    """
-    total = 0.0
-    for one in np.unique(fold):
-        here = fold == one
-        p = fit_calibration(margin[here], y[here]).probability(margin[here])
-        total += float(log_loss(y[here], p)) * int(here.sum())
-    return total / len(y)
+def _fitting(
+    rows: Rows, contract: ColumnContract, recipe: Recipe, *, seed: int, threads: int, max_rows: int
+) -> Fitting:
+    found = recipe.tuned.parameters if recipe.tuned else {}
+    return Fitting(rows, contract, seed, threads, max_rows, recipe.extras, found)
 
 
-def fold_auc(margin: FloatArray, y: BoolArray, fold: NDArray[np.int64]) -> float:
-    """Return the mean AUC of the folds that hold both classes, weighted by rows."""
-    parts = [(float(auc(y[fold == one], margin[fold == one])), int((fold == one).sum())) for one in np.unique(fold)]
-    finite = [(value, rows) for value, rows in parts if np.isfinite(value)]
-    return sum(v * n for v, n in finite) / sum(n for _, n in finite) if finite else float("nan")
+def _fit_one(
+    name: str, known: Mapping[str, Candidate], fitting: Fitting, recipe: Recipe, fit: Callable[[str], Scorer]
+) -> Scorer:
+    if name in RULES:
+        return _rule(name, fitting.rows)
+    candidate = known[name]
+    if candidate.members:
+        return Average(tuple(fit(member) for member in candidate.members))
+    if name == TUNED and not (recipe.tuned and recipe.tuned.found):
+        return fit(LIGHTGBM)
+    value = recipe.value(candidate)
+    return candidate.fit(fitting, (value,))[value]
 
 
-def fold_masks(rows: Rows, folds: Sequence[Fold]) -> tuple[list[tuple[BoolArray, BoolArray]], bool]:
-    """Return (fit, validation) masks, and whether they are out of time.
-
-    Rolling folds whose fit part holds too few churned or retained customers are left out. If none remains, customers
-    are dealt into five groups instead: honest about customers, but not about time.
-    """
-    masks = []
-    for fold in folds:
-        fit, validation = rows.on(fold.fit), rows.on(fold.validation)
-        if min(customers_per_class(rows.y[fit], rows.customers[fit])) >= MIN_CUSTOMERS["rule"] and validation.any():
-            masks.append((fit, validation))
-    if masks and min(customers_per_class(*_joined(rows, masks))) >= MIN_CUSTOMERS["rule"]:
-        return masks, True
-    _, index = np.unique(rows.customers, return_inverse=True)
-    group = index % CUSTOMER_FOLDS
-    return [(group != k, group == k) for k in range(CUSTOMER_FOLDS)], False
-
-
-def _joined(rows: Rows, masks: Sequence[tuple[BoolArray, BoolArray]]) -> tuple[BoolArray, NDArray[np.object_]]:
-    seen = np.logical_or.reduce([validation for _, validation in masks])
-    return rows.y[seen], rows.customers[seen]
+def _rule(name: str, rows: Rows) -> Scorer:
+    return fit_rule(name, rows.encoded, newest=(rows.days == rows.days.max()).astype(np.float64))
 
 
 def roll(
     rows: Rows,
-    masks: Sequence[tuple[BoolArray, BoolArray]],
+    masks: Masks,
     contract: ColumnContract,
     candidates: Sequence[str],
     rules: Sequence[str],
@@ -211,43 +218,155 @@ def roll(
     threads: int,
     max_rows: int,
     progress: Progress,
+    extras: Extras | None = None,
 ) -> tuple[OutOfTime, Recipe]:
-    """Predict every validation row by what was fitted on its fold, and choose rounds and shrinkage by that."""
-    places = [np.flatnonzero(validation) for _, validation in masks]
-    staged: dict[float, list[FloatArray]] = {factor: [] for factor in ROUNDS_PER_ROOT_ROW}
-    shrunk: dict[float, list[FloatArray]] = {c: [] for c in SHRINKAGE}
-    ruled: dict[str, list[FloatArray]] = {name: [] for name in rules}
-    for k, (fit, validation) in enumerate(masks):
-        progress(f"fold {k + 1} of {len(masks)}", k / len(masks))
-        past, later = rows.take(fit), rows.take(validation)
-        for name in rules:
-            rule = fit_scorer(name, past, contract, Recipe(), seed=seed, threads=threads, max_rows=max_rows)
-            ruled[name].append(rule.margin(later.encoded))
-        if LOGISTIC in candidates:
-            for c in SHRINKAGE:
-                shrunk[c].append(fit_logistic(past.encoded, past.y, RFM_FEATURES, shrinkage=c).margin(later.encoded))
-        if LIGHTGBM in candidates:
-            past = past.thinned(min(max_rows, FOLD_ROWS))
-            most = Recipe(rounds_per_root_row=max(ROUNDS_PER_ROOT_ROW))
-            model = fit_scorer(LIGHTGBM, past, contract, most, seed=seed, threads=threads, max_rows=max_rows)
-            if isinstance(model, Boosting):
-                counts = {factor: Recipe(factor).rounds(len(past.y)) for factor in ROUNDS_PER_ROOT_ROW}
-                margins_at = model.staged_margins(later.encoded, sorted(set(counts.values())))
-                for factor, count in counts.items():
-                    staged[factor].append(margins_at[count])
-    at = np.concatenate(places)
-    fold = np.repeat(np.arange(len(places)), [len(p) for p in places])
-    y = rows.y[at]
-    margins = {name: np.concatenate(parts) for name, parts in ruled.items()}
-    recipe = Recipe()
-    if LOGISTIC in candidates:
-        by_c = {c: np.concatenate(parts) for c, parts in shrunk.items()}
-        shrinkage = min(by_c, key=lambda c: (sharpness(by_c[c], y, fold), c))
-        recipe, margins[LOGISTIC] = Recipe(recipe.rounds_per_root_row, shrinkage), by_c[shrinkage]
-    if LIGHTGBM in candidates:
-        by_factor = {factor: np.concatenate(parts) for factor, parts in staged.items()}
-        factor = min(by_factor, key=lambda f: (sharpness(by_factor[f], y, fold), f))
-        recipe, margins[LIGHTGBM] = Recipe(factor, recipe.shrinkage), by_factor[factor]
-    if AVERAGE in candidates:
-        margins[AVERAGE] = (margins[LIGHTGBM] + margins[LOGISTIC]) / 2
-    return OutOfTime(at, fold, margins), recipe
+    """Predict every validation row by what was fitted on its fold, and choose each candidate's setting by that.
+
+    The folds are gone through twice: first for rules, own candidates and those with a grid, then for those that take
+    over what was chosen for another.
+    """
+    extras = extras or Extras()
+    known = with_own(extras.own)
+    chosen = [known[name] for name in candidates if not known[name].members]
+    recipe = Recipe(extras=extras)
+    rolled = _Rolled(rows, masks, contract, seed, threads, max_rows, recipe, progress)
+    first = [c for c in chosen if c.grid or not c.setting]
+    followers = [c for c in chosen if c not in first and c.name != TUNED]
+    found = rolled.predict(rules, {c: c.grid or (0.0,) for c in first}, share=(0.0, 0.6))
+    margins = {name: _joined(found[name, 0.0]) for name in rules}
+    for candidate in first:
+        value = rolled.best(candidate, found)
+        margins[candidate.name] = _joined(found[candidate.name, value])
+        if candidate.setting:
+            recipe = recipe.with_value(candidate, value)
+    found = rolled.predict((), {c: (recipe.value(c),) for c in followers}, share=(0.6, 0.9))
+    margins |= {c.name: _joined(found[c.name, recipe.value(c)]) for c in followers}
+    if TUNED in candidates and extras.tuning is not None:
+        recipe, margins[TUNED] = rolled.tune(recipe, margins[LIGHTGBM])
+    for candidate in (known[name] for name in candidates if known[name].members):
+        parts = [margins[member] for member in candidate.members]
+        margins[candidate.name] = sum(parts[1:], parts[0]) / len(parts)
+    return OutOfTime(rolled.at, rolled.fold, {name: margins[name] for name in (*rules, *candidates)}), recipe
+
+
+def order_of(names: Sequence[str], inner: OutOfTime, y: BoolArray, customers: NDArray[np.object_]) -> list[str]:
+    """Return candidates in the order in which they are considered, given what happened in the rows predicted.
+
+    First the simplest of the best (`simplest_of_best`; names stand from robust to rich), then the others by loss.
+    """
+    if not names:
+        return []
+    losses = {name: fold_row_losses(inner.margins[name], y, inner.fold) for name in names}
+    first = simplest_of_best(losses, customers)
+    return sorted(names, key=lambda name: (name != first, float(losses[name].mean())))
+
+
+def _joined(parts: Sequence[FloatArray]) -> FloatArray:
+    return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class _Rolled:
+    """The folds, and what was fitted on them that several passes share."""
+
+    rows: Rows
+    masks: Masks
+    contract: ColumnContract
+    seed: int
+    threads: int
+    max_rows: int
+    recipe: Recipe
+    progress: Progress
+    _kept: dict[int, Fitting] = field(default_factory=dict)
+
+    @property
+    def places(self) -> list[NDArray[np.int64]]:
+        """Positions of each fold's validation rows."""
+        return [np.flatnonzero(validation) for _, validation in self.masks]
+
+    @property
+    def at(self) -> NDArray[np.int64]:
+        """Positions of all validation rows, fold by fold."""
+        return np.concatenate(self.places)
+
+    @property
+    def fold(self) -> NDArray[np.int64]:
+        """The fold of each validation row."""
+        return np.repeat(np.arange(len(self.masks)), [len(place) for place in self.places])
+
+    def _fitting(self, rows: Rows, max_rows: int) -> Fitting:
+        how = {"seed": self.seed, "threads": self.threads, "max_rows": max_rows}
+        return _fitting(rows, self.contract, self.recipe, **how)
+
+    def boosted(self, k: int) -> Fitting:
+        """Return the thinned rows of a fold, binned once for all passes."""
+        if k not in self._kept:
+            most = min(self.max_rows, FOLD_ROWS)
+            self._kept[k] = self._fitting(self.rows.take(self.masks[k][0]).thinned(most), most)
+        return self._kept[k]
+
+    def predict(
+        self, rules: Sequence[str], grids: Mapping[Candidate, Sequence[float]], *, share: tuple[float, float]
+    ) -> dict[tuple[str, float], list[FloatArray]]:
+        """Return the margins of each fold's validation rows, by name and value."""
+        found: dict[tuple[str, float], list[FloatArray]] = {}
+        if not rules and not grids:
+            return found
+        for k, (fit, validation) in enumerate(self.masks):
+            self.progress(f"fold {k + 1} of {len(self.masks)}", share[0] + (share[1] - share[0]) * k / len(self.masks))
+            later = self.rows.take(validation).encoded
+            if rules or any(candidate.rung != "boosting" for candidate in grids):
+                whole = self._fitting(self.rows.take(fit), self.max_rows)
+            for name in rules:
+                found.setdefault((name, 0.0), []).append(_rule(name, whole.rows).margin(later))
+            for candidate, grid in grids.items():
+                fitting = self.boosted(k) if candidate.rung == "boosting" else whole
+                for value, margin in candidate.margins(fitting, grid, later).items():
+                    found.setdefault((candidate.name, value), []).append(margin)
+        return found
+
+    def best(self, candidate: Candidate, found: Mapping[tuple[str, float], list[FloatArray]]) -> float:
+        """Return the value of the least loss; of equal ones the smallest."""
+        if not candidate.grid:
+            return 0.0
+        y, fold = self.rows.y[self.at], self.fold
+        losses = {value: sharpness(_joined(found[candidate.name, value]), y, fold) for value in candidate.grid}
+        return min(losses, key=lambda value: (losses[value], value))
+
+    def _settings(self, directions: Mapping[str, int]) -> str:
+        signs = {name: directions[name] for name in self.contract.ids if directions.get(name, 0)}
+        return f"seed {self.seed}, at most {min(self.max_rows, FOLD_ROWS)} rows, directions {sorted(signs.items())}"
+
+    def tune(self, recipe: Recipe, default: FloatArray) -> tuple[Recipe, FloatArray]:
+        """Search for boosting's parameters on the folds; return the recipe with them, and their margins."""
+        tuning, directions = recipe.extras.tuning, recipe.extras.directions
+        assert tuning is not None
+        places, later = self.places, {}
+        for k, place in enumerate(places):
+            later[k] = {name: values[place] for name, values in self.rows.encoded.items()}
+
+        def fit_fold(k: int, parameters: Mapping[str, Any]) -> Mapping[float, FloatArray]:
+            how = tuned_how(parameters, directions)
+            return boosting_path(self.boosted(k), ROUNDS_PER_ROOT_ROW, later[k], **how)
+
+        def tell(done: int) -> None:
+            self.progress(f"trial {done + 1} of {tuning.trials}", 0.9 + 0.1 * done / tuning.trials)
+
+        tuned = tune(
+            fit_fold,
+            [FoldRows(self.rows.y[place], self.rows.customers[place]) for place in places],
+            np.split(default, np.cumsum([len(place) for place in places])[:-1]),
+            tuning,
+            factor=recipe.rounds_per_root_row,
+            monotone=any(directions.get(name, 0) for name in self.contract.ids),
+            seed=self.seed,
+            key=data_key(self.rows.encoded, self.rows.y, self.masks, settings=self._settings(directions)),
+            progress=lambda done: self.progress(
+                f"trial {done + 1} of {tuning.trials}", 0.9 + 0.1 * done / tuning.trials
+            ),
+        )
+        margins = default
+        if tuned.found:
+            factor = tuned.rounds_per_root_row
+            margins = _joined([fit_fold(k, tuned.parameters)[factor] for k in range(len(places))])
+        return replace(recipe, tuned=tuned), margins

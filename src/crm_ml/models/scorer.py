@@ -10,6 +10,9 @@ import numpy as np
 
 from crm_ml.models.columns import Encoded, FloatArray
 
+MODEL_TEXTS = ("model.txt", "model_2.txt", "model_3.txt", "model_4.txt", "model_5.txt")
+"""Names of the LightGBM texts of a bundle; those of an average take as many as they need, from the first on."""
+
 
 class Scorer(Protocol):
     """A fitted function from encoded features to log-odds (before calibration)."""
@@ -71,15 +74,17 @@ class Average:
         return values, float(sum(base for _, base in parts) / len(parts))
 
     def files(self) -> dict[str, Any]:
-        """Return the members' files, JSON parts under their kinds."""
+        """Return the members' files: JSON parts under their kinds, the texts of trees under `MODEL_TEXTS` in order."""
         stored: dict[str, Any] = {"model.json": {"kind": "average", "members": []}}
+        free = iter(MODEL_TEXTS)
         for member in self.members:
             for name, content in member.files().items():
                 if name == "model.json":
                     stored["model.json"]["members"].append(content)
                 else:
-                    stored[name] = content
-                    stored["model.json"]["members"].append({"kind": member.kind, "file": name})
+                    file = next(free)
+                    stored[file] = content
+                    stored["model.json"]["members"].append({"kind": member.kind, "file": file})
         return stored
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from crm_ml.errors import Finding, HeldBack
 from crm_ml.features.outcome import Outcome
 from crm_ml.models.calibration import Calibration, Choice, calibrate, choose_calibration
+from crm_ml.models.candidates import Extras, with_own
 from crm_ml.models.columns import FloatArray, learn_columns
 from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, rolling_folds
 from crm_ml.models.evaluation.intervals import Evaluation, evaluate
@@ -19,6 +20,7 @@ from crm_ml.models.evaluation.leakage import find_leaks
 from crm_ml.models.evaluation.metrics import brier, calibration_error
 from crm_ml.models.gates import (
     CHANCE,
+    better_but_not_servable,
     calibration_choice,
     mature_rows,
     not_out_of_time,
@@ -29,6 +31,7 @@ from crm_ml.models.gates import (
 )
 from crm_ml.models.history import history_of
 from crm_ml.models.model import Model
+from crm_ml.models.own import require_known
 from crm_ml.models.plan import TrainingPlan
 from crm_ml.models.recipe import (
     OutOfTime,
@@ -39,6 +42,8 @@ from crm_ml.models.recipe import (
     fit_all,
     fold_auc,
     fold_masks,
+    order_of,
+    reached_rung,
     roll,
     sharpness,
     usable_candidates,
@@ -46,6 +51,9 @@ from crm_ml.models.recipe import (
 from crm_ml.models.rules import ONE_COLUMN_RULES
 from crm_ml.models.training import Trained, Training
 from crm_ml.names import AS_OF, CUSTOMER_ID
+
+LOOKS = 3
+"""So many candidates are held against the rules; with more, noise would pass too often."""
 
 
 def train_churn(
@@ -64,6 +72,7 @@ def train_churn(
     folds: int = 4,
     leak_allow: Sequence[str] = (),
     outcome: Outcome | None = None,
+    extras: Extras | None = None,
     progress: Progress | None = None,
 ) -> Training:
     """Train, evaluate and judge a churn model; pure: same inputs give the same result at any thread count.
@@ -73,8 +82,9 @@ def train_churn(
        choice among candidates come from rolling out-of-time folds inside those (`rolling_folds`).
     3. The chosen one must beat the best one-column rule on the evaluation: the lower end of the paired 95 % interval of
        the AUC difference lies above zero, and that of its own AUC above .5 (on noise a rule may fall below chance, and
-       beating it then means nothing). If it does not, the other candidates are looked at in the order of the folds;
-       the k-th look uses an interval of level 1 - 0.05 / k, since looking often finds something.
+       beating it then means nothing). If it does not, the next two are looked at in the order of the folds; the k-th
+       look uses an interval of level 1 - 0.05 / k, since looking often finds something. Own candidates are compared,
+       but never chosen: they have no form that can be stored.
     4. What won (else the best rule) is refitted on all mature snapshots with the same recipe; its calibration is fitted
        on all rolling out-of-time predictions, the evaluation's among them.
 
@@ -103,6 +113,8 @@ def train_churn(
         Boosting is fitted on at most about so many rows; older snapshots are thinned first.
     leak_allow : sequence of str
         Columns that the leak guard (`find_leaks`) must not hold back.
+    extras : Extras, optional
+        Directions of features, own candidates, tuning.
     progress : callable, optional
         Called with (what, share done).
 
@@ -126,6 +138,7 @@ def train_churn(
         folds=folds,
         leak_allow=tuple(leak_allow),
         outcome=outcome or Outcome(),
+        extras=extras or Extras(),
     )
     return _trained(dataset, plan, progress, every=False).training
 
@@ -188,8 +201,11 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     encoded = contract.encode(data.frame)
     rows = Rows(encoded, data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object))
     fit_rows, evaluation_rows = rows.take(is_fit), rows.take(is_evaluation)
-    candidates = usable_candidates(fit_rows.y, fit_rows.customers, contract)
-    findings += stepped_down(fit_rows, candidates)
+    for own in plan.extras.own:
+        require_known(own, data.features)
+    candidates = usable_candidates(fit_rows.y, fit_rows.customers, contract, plan.extras)
+    rung = reached_rung(fit_rows.y, fit_rows.customers, candidates, rules, plan.extras)
+    findings += stepped_down(rung, candidates)
 
     masks, out_of_time = fold_masks(fit_rows, rolling_folds(split.fit, label_days=plan.label_days, folds=plan.folds))
     if not out_of_time:
@@ -204,7 +220,9 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
         threads=plan.threads,
         max_rows=plan.max_rows,
         progress=lambda what, share: say(what, 0.05 + 0.6 * share),
+        extras=plan.extras,
     )
+    findings += recipe.findings()
     say("evaluation", 0.65)
     names = (*candidates, *rules)
     fitted = fit_all(names, fit_rows, contract, recipe, seed=plan.seed, threads=plan.threads, max_rows=plan.max_rows)
@@ -220,8 +238,14 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
         seed=plan.seed,
         replicates=plan.replicates,
     )
-    table = _table(names, candidates, inner, fit_rows.y[inner.rows], measured)
-    chosen, order, one_column = _verdict(table, candidates, rules, measured)
+    known = with_own(plan.extras.own)
+    table = _table(names, {name: known[name].kind for name in candidates}, inner, fit_rows.y[inner.rows], measured)
+    servable = tuple(name for name in candidates if known[name].servable)
+    order = order_of(servable, inner, fit_rows.y[inner.rows], fit_rows.customers[inner.rows])
+    chosen, one_column = _verdict(table, order, rules, measured)
+    losses = dict(zip(table["name"], table["inner_log_loss"], strict=True))
+    unservable = {name: losses[name] for name in candidates if name not in servable}
+    findings += better_but_not_servable(unservable, chosen, losses)
     say("refit", 0.85)
     wanted = names if every else (chosen,)
     later = {name: _later(inner, fit_rows, margins, evaluation_rows, name) for name in wanted}
@@ -251,8 +275,13 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
         evaluated_on=list(split.evaluation),
         evaluation=_evaluation_frame(data.frame[is_evaluation], evaluation_rows.y, margins, probabilities, chosen),
         recipe=recipe,
-        parameters={"calibration_level": choice.level, "calibration_curve": choice.calibration.kind},
+        parameters={
+            "calibration_level": choice.level,
+            "calibration_curve": choice.calibration.kind,
+            "rung": rung.rung.name if rung.rung else "",
+        },
         calibration=choice,
+        rung=rung,
         findings=tuple(sorted(findings, key=lambda f: ("error", "warning", "info").index(f.severity))),
         leaks=leaks,
     )
@@ -272,7 +301,7 @@ def _calibrate(margin: FloatArray, rows: Rows, inner: OutOfTime, label_days: int
 
 
 def _table(
-    names: tuple[str, ...], candidates: tuple[str, ...], inner: OutOfTime, y: BoolArray, measured: Evaluation
+    names: tuple[str, ...], kinds: Mapping[str, str], inner: OutOfTime, y: BoolArray, measured: Evaluation
 ) -> pd.DataFrame:
     records = []
     for name in names:
@@ -280,7 +309,7 @@ def _table(
         records.append(
             {
                 "name": name,
-                "kind": name if name in candidates else "rule",
+                "kind": kinds.get(name, "rule"),
                 "inner_log_loss": sharpness(inner.margins[name], y, inner.fold),
                 "inner_auc": fold_auc(inner.margins[name], y, inner.fold),
                 "auc": value.value,
@@ -293,19 +322,16 @@ def _table(
     return pd.DataFrame(records)
 
 
-def _verdict(
-    table: pd.DataFrame, candidates: tuple[str, ...], rules: tuple[str, ...], measured: Evaluation
-) -> tuple[str, list[str], str]:
-    """Return what is to be refitted, the candidates in the order of the folds, and the rule they had to beat."""
+def _verdict(table: pd.DataFrame, order: list[str], rules: tuple[str, ...], measured: Evaluation) -> tuple[str, str]:
+    """Return what is to be refitted, and the rule that candidates had to beat; `order` is that of the folds."""
     losses = dict(zip(table["name"], table["inner_log_loss"], strict=True))
-    order = sorted(candidates, key=lambda name: losses[name])
     one_column = [rule for rule in rules if rule in ONE_COLUMN_RULES]
     to_beat = max(one_column, key=lambda rule: measured.auc(rule).value)
-    for looks, name in enumerate(order, start=1):
+    for looks, name in enumerate(order[:LOOKS], start=1):
         level = 1 - 0.05 / looks
         if measured.auc_difference(name, to_beat, level=level).low > 0 and measured.auc(name, level=level).low > CHANCE:
-            return name, order, to_beat
-    return min(one_column, key=lambda rule: losses[rule]), order, to_beat
+            return name, to_beat
+    return min(one_column, key=lambda rule: losses[rule]), to_beat
 
 
 @dataclass(frozen=True)

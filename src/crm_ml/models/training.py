@@ -13,6 +13,7 @@ from crm_ml.errors import Finding
 from crm_ml.models.calibration import Choice
 from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.evaluation.leakage import LeakReport
+from crm_ml.models.ladder import Reached
 from crm_ml.models.model import Model
 from crm_ml.models.recipe import Recipe
 
@@ -37,6 +38,8 @@ class Training:
         AUC of each rule on the evaluation snapshots.
     candidates : pandas.DataFrame
         One row per candidate and rule: inner log loss and AUC (folds), evaluation AUC with interval, what became of it.
+    rung : Reached
+        How far up the ladder for small data the candidates went, and why.
     snapshots, evaluated_on : list of datetime.date
         All mature snapshots (the refit), and the ones evaluated on; newest first.
     evaluation : pandas.DataFrame
@@ -63,6 +66,7 @@ class Training:
     evaluated_on: list[dt.date]
     evaluation: pd.DataFrame
     recipe: Recipe
+    rung: Reached
     findings: tuple[Finding, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     leaks: LeakReport = field(default_factory=LeakReport)
@@ -87,6 +91,7 @@ class Training:
             "snapshots": [day.isoformat() for day in self.snapshots],
             "evaluated_on": [day.isoformat() for day in self.evaluated_on],
             "recipe": self.recipe.as_dict(),
+            "rung": self.rung.as_dict(),
             "calibration": self.calibration.as_dict() if self.calibration else {},
             "held_back_features": list(self.leaks.held_back),
             "warnings": [finding.as_dict() for finding in self.findings if finding.severity == "warning"],

@@ -13,7 +13,8 @@ from crm_ml.errors import HeldBack
 from crm_ml.models.columns import FloatArray, learn_columns
 from crm_ml.models.dataset import Dataset
 from crm_ml.models.evaluation import metrics
-from crm_ml.models.recipe import LIGHTGBM, LOGISTIC, MIN_CUSTOMERS, Recipe, Rows, customers_per_class, fit_scorer
+from crm_ml.models.ladder import rung_of
+from crm_ml.models.recipe import LIGHTGBM, LOGISTIC, Recipe, Rows, customers_per_class, fit_scorer
 from crm_ml.names import CUSTOMER_ID
 
 CHEAP_RECIPE = Recipe(rounds_per_root_row=0.3, shrinkage=0.1)
@@ -48,14 +49,15 @@ def cheap_scores(
     """
     customers = train.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)
     churned, stayed = customers_per_class(train.y, customers)
-    if min(churned, stayed) < MIN_CUSTOMERS[LOGISTIC]:
+    least = rung_of("logistic").at_least
+    if min(churned, stayed) < least:
         raise HeldBack(
-            f"{MIN_CUSTOMERS[LOGISTIC]} churned and {MIN_CUSTOMERS[LOGISTIC]} retained customers are needed to compare "
+            f"{least} churned and {least} retained customers are needed to compare "
             f"definitions; found {churned} and {stayed}",
             remedy="Load more history or more customers.",
             code="too_few_churners",
         )
-    name = LIGHTGBM if min(churned, stayed) >= MIN_CUSTOMERS[LIGHTGBM] else LOGISTIC
+    name = LIGHTGBM if min(churned, stayed) >= rung_of("boosting").at_least else LOGISTIC
     contract, _ = learn_columns(train.frame, train.features, train.frame[CUSTOMER_ID])
     rows = Rows(contract.encode(train.frame), train.y, train.days, customers)
     scorer = fit_scorer(name, rows, contract, CHEAP_RECIPE, seed=seed, threads=threads, max_rows=max_rows)
