@@ -94,7 +94,8 @@ def judged(rows: pd.DataFrame, share: float, replicates: int = 400) -> dict[str,
         result["profit"][name] = interval(profit[name], drawn[name]).as_dict()  # type: ignore[index]
     result["value_less_risk"] = interval(profit["value"] - profit["risk"], drawn["value"] - drawn["risk"]).as_dict()
     for name in ("same_with_truth", "knows_state", "knows_all"):
-        ratio = interval(profit["value"] / profit[name], drawn["value"] / drawn[name])
+        of = np.divide(drawn["value"], drawn[name], out=np.full(replicates, np.nan), where=drawn[name] > 0)
+        ratio = interval(profit["value"] / profit[name], of)
         result["share_of"][name] = ratio.as_dict()  # type: ignore[index]
     return result
 
