@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_ml.errors import HeldBack
-from crm_ml.models.columns import FloatArray, learn_columns
+from crm_ml.models.columns import learn_columns
 from crm_ml.models.dataset import Dataset
 from crm_ml.models.evaluation import metrics
 from crm_ml.models.ladder import rung_of
@@ -161,6 +161,5 @@ def auc_between(scores: Mapping[str, pd.Series[float]], outcomes: Mapping[str, p
         for judged, happened in outcomes.items():
             both = sorted(set(given.index) & set(happened.index))
             y: NDArray[np.bool_] = happened.loc[both].to_numpy(dtype=bool)
-            margin: FloatArray = np.asarray(given.loc[both], dtype=np.float64)
-            table.loc[name, judged] = metrics.auc(y, margin)
+            table.loc[name, judged] = metrics.auc(y, given.loc[both].to_numpy(np.float64))
     return table
