@@ -60,10 +60,10 @@ def firm(customers: int, seed: int, years: int = 3) -> Firm:
 
 
 class Plants:
-    """Columns as a careless export would hold them; `when` is the day each customer's end was written down."""
+    """Columns as a careless export would hold them; `share` of the leavers are written down at all."""
 
-    def __init__(self, made: Firm, seed: int) -> None:
-        self.made, self.rng = made, np.random.default_rng(seed)
+    def __init__(self, made: Firm, seed: int, *, share: float = 1.0) -> None:
+        self.made, self.rng, self.share = made, np.random.default_rng(seed), share
         self.customers = made.frames["customers"].copy()
         self.count = len(self.customers)
 
@@ -71,7 +71,8 @@ class Plants:
         """Who is marked as gone by UNTIL, and on which day of the firm's calendar."""
         world, left = self.made._world, self.made._life.left
         day = np.where(left < world.end, left, world.end) + self.rng.integers(soonest, latest, self.count)
-        return day < world.end, np.minimum(day, world.end - 1)
+        written = self.rng.random(self.count) < self.share
+        return written & (day < world.end), np.minimum(day, world.end - 1)
 
     def total(self, since: str, until: str) -> np.ndarray:
         lines = self.made.frames["order_lines"]

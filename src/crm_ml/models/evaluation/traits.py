@@ -114,8 +114,9 @@ def coded(values: ArrayLike, who: IntArray) -> IntArray:
 
 def _coded_texts(values: NDArray[Any], who: IntArray) -> IntArray:
     codes, levels = pd.factorize(values, sort=True)  # missing: -1
-    pairs = np.unique(np.column_stack([codes, who]), axis=0)
-    held_by = np.bincount(pairs[pairs[:, 0] >= 0, 0], minlength=len(levels))
+    customers = int(who.max()) + 1
+    pairs = pd.unique(codes[codes >= 0] * customers + who[codes >= 0])
+    held_by = np.bincount(pairs // customers, minlength=len(levels))
     new = np.where(held_by >= MIN_CUSTOMERS_PER_LEVEL, 1 + np.cumsum(held_by >= MIN_CUSTOMERS_PER_LEVEL), 1)
     return np.where(codes < 0, 0, np.append(new, 0)[codes]).astype(np.int64)
 
