@@ -120,17 +120,6 @@ def recent(rows: Slices, label_days: int) -> Calibration | None:
     return None if newest.all() else rows.take(newest).plain
 
 
-def wave(rows: Slices, label_days: int) -> Calibration | None:
-    """Return the sigmoid with one wave through the year; None before a year has been seen."""
-    return None if rows.span_days < YEAR_SEEN_DAYS else rows.waved
-
-
-def wave_re_anchored(rows: Slices, label_days: int) -> Calibration | None:
-    """Return slope and wave of all slices with the level of those of the newest label window."""
-    fitted = wave(rows, label_days)
-    return None if fitted is None else _at(fitted, rows.take(rows.newest(label_days)))
-
-
 def last_year(rows: Slices, label_days: int) -> Calibration | None:
     """Return the slope of all slices with, for each time of the year, the level that it had a year ago.
 
@@ -152,7 +141,18 @@ def _profile(fitted: Calibration, rows: Slices) -> tuple[tuple[float, float], ..
     return tuple(added.items())
 
 
+def wave(rows: Slices, label_days: int) -> Calibration | None:
+    """Return the sigmoid with one wave through the year; None before a year has been seen."""
+    return None if rows.span_days < YEAR_SEEN_DAYS else rows.waved
+
+
+def wave_re_anchored(rows: Slices, label_days: int) -> Calibration | None:
+    """Return slope and wave of all slices with the level of those of the newest label window."""
+    fitted = wave(rows, label_days)
+    return None if fitted is None else _at(fitted, rows.take(rows.newest(label_days)))
+
+
 LEVELS: Mapping[str, Callable[[Slices, int], Calibration | None]] = {
-    function.__name__: function for function in (all_slices, re_anchored, recent, wave, last_year, wave_re_anchored)
+    function.__name__: function for function in (all_slices, re_anchored, recent, last_year, wave, wave_re_anchored)
 }
 """Ways to set the level, the simpler ones first; each gives None where the history is too short for it."""
