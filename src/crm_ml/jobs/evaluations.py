@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from crm_ml import names as n
 from crm_ml.actions import value_at_stake
 from crm_ml.errors import DamagedArtefact
-from crm_ml.jobs.files import disk_errors, make_folder, replace_file
+from crm_ml.jobs.files import disk_errors, make_folder, remove_leftovers, replace_file
 from crm_ml.jobs.settings import Workspace, inside
 
 COLUMNS = (n.CUSTOMER_ID, n.AS_OF, "y", "margin", "p", "value_at_stake")
@@ -53,6 +53,7 @@ def write_evaluation(workspace: Workspace, run_id: str, evaluation: pd.DataFrame
     path = evaluation_path(workspace, run_id)
     with disk_errors(path.parent):
         make_folder(path.parent)
+        remove_leftovers(path.parent)
     content = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
     replace_file(path, lambda beside: pq.write_table(content, beside), step="evaluation")
     return path

@@ -21,6 +21,7 @@ from crm_ml.faults import crash_point
 from crm_ml.features import cutoff_us, visible
 from crm_ml.jobs import promotions, tracking
 from crm_ml.jobs.contest import RECIPES, REFUSED, Contest, Side, contest, load_side
+from crm_ml.jobs.files import remove_leftovers
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
 from crm_ml.jobs.lock import locked
 from crm_ml.jobs.promotions import ROLLBACK, Decision
@@ -180,6 +181,8 @@ def promote(
         raise UsageError("Either a version or rollback is needed, and not both", remedy="crm-ml promote churn 7")
     say = progress or (lambda _line: None)
     with nullcontext() if dry_run else locked(workspace.tracking_folder, f"promote {kind} as of {day}"):
+        if not dry_run:
+            remove_leftovers(workspace.tracking_folder)
         say("looking at the versions")
         if rollback:
             wanted, ruling = _back(workspace, kind)
