@@ -330,6 +330,7 @@ class _Job:
         try:
             with disk_errors(done.parent):
                 make_folder(done.parent)
+                remove_leftovers(self.workspace.tracking_folder)
             tags = {"inputs_hash": self.plan.inputs_hash, "data_hash": str(self.plan.inputs["data"])}
             run_id = tracking.log_run(self.workspace, backtest_record(result, tags), experiment=f"{CHURN}-backtests")
             crash_point("backtest.logged")

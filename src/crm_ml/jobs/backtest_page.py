@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from crm_ml.jobs.backtest_result import BacktestResult
+    from crm_ml.models.evaluation.intervals import Interval
 
 _TEMPLATE = "backtest_page.html.j2"
 _EACH = ("auc", "average_precision", "brier", "ece", "level")
@@ -77,7 +78,7 @@ def _rows(result: BacktestResult, scope: str, metrics: tuple[str, ...]) -> list[
                 "rows": amounts.grouped(float(row["rows"]), said),
                 "churned": amounts.grouped(float(row["churned"]), said),
                 "values": [
-                    span(
+                    _split(
                         result.judged.measure(name, metric, scope),
                         said,
                         places=_PLACES.get(metric, 3),
@@ -88,6 +89,11 @@ def _rows(result: BacktestResult, scope: str, metrics: tuple[str, ...]) -> list[
             }
         )
     return found
+
+
+def _split(value: Interval, language: str, **how: Any) -> tuple[str, str]:
+    one, _, ends = span(value, language, **how).partition(" ")
+    return one, ends
 
 
 def _choices(result: BacktestResult) -> list[dict[str, str]]:

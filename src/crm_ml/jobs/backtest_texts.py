@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from crm_ml.models.evaluation.intervals import Interval
 
 LOGISTIC: Final = "logistic"
+LEVEL_OFF: Final = 0.03
+"""A mean prediction that is surely further off than this is said to be."""
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "title": ("Rückvergleich der Abwanderungsmodelle", "Backtest of the churn models"),
@@ -103,6 +105,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "Prozentpunkten.",
         "On average {p} was predicted and {rate} churned; furthest off was {day} with {gap} percentage points.",
     ),
+    "level_off": (
+        "Die Reihenfolge trägt; die Höhe der Wahrscheinlichkeiten war an diesen Tagen nicht verlässlich.",
+        "The order holds; the level of the probabilities could not be relied on at these days.",
+    ),
     "chose": ("Gewählt wurde: {list}.", "What was chosen: {list}."),
     "times": ("{name} {count} Mal", "{name} {count} times"),
     "once": ("{name} einmal", "{name} once"),
@@ -121,10 +127,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "alt_gain": (
         "Anteil der Abwanderer im riskantesten Fünftel: {list}.",
         "Share of the churners in the riskiest fifth: {list}.",
-    ),
-    "printed": (
-        "Kandidat minus RFM-Regression",
-        "candidate minus RFM regression",
     ),
 }
 
@@ -194,6 +196,11 @@ def verdict(result: BacktestResult) -> list[str]:
         sentences.append(of(key, said, rule=rule, own=own, other=other, gap=span(gap, said, sign=True)))
     sentences.append(_best(result))
     sentences.append(_level(result, float(whole["level"]) + rate, rate))
+    if (
+        min(abs(whole["level_low"]), abs(whole["level_high"])) > LEVEL_OFF
+        and whole["level_low"] * whole["level_high"] > 0
+    ):
+        sentences.append(of("level_off", said))
     counts = Counter(choice.chosen for choice in result.choices)
     told = [
         of("times" if many > 1 else "once", said, name=label(name, said), count=many)
