@@ -18,9 +18,8 @@ import pandas as pd
 import small_firms
 
 from crm_ml.errors import HeldBack
-from crm_ml.models import Dataset
+from crm_ml.models import Dataset, TrainingPlan, train_every
 from crm_ml.models.evaluation.metrics import auc, wilson_interval
-from crm_ml.models.train import train_every
 
 SEED = 20260301
 CUSTOMERS = 400
@@ -50,8 +49,7 @@ def study_firm(number: int, customers: int, fresh: int, shuffle: bool) -> dict[s
     if shuffle:
         data = shuffled(data, rng)
     try:
-        trained = train_every(
-            data,
+        plan = TrainingPlan(
             train_as_of=small_firms.TRAIN_AS_OF,
             gap_days=0,
             horizon_days=small_firms.HORIZON_DAYS,
@@ -59,6 +57,7 @@ def study_firm(number: int, customers: int, fresh: int, shuffle: bool) -> dict[s
             seed=number,
             threads=1,
         )
+        trained = train_every(data, plan)
     except HeldBack as error:
         return {"number": number, "verdict": "held_back", "code": error.code}
     training = trained.training
