@@ -186,6 +186,7 @@ def test_another_label_is_not_compared_and_without_a_champion_the_newest_is_the_
     runs = [registered(8, evaluation(8), horizon="60"), registered(7, evaluation(7))]
     for number in (7, 8):
         write_evaluation(made, number, evaluation(number))
+        write_artefact(made, number, "tables/importance.csv", "feature,mean_abs_contribution\na,1.0\n")
     monkeypatch.setattr(job, "registered_runs", lambda workspace, kind: runs)
     result = crm.compare(made, out=made / "page.html", language="en")
     assert (result.reference, result.champion_serves) == ("8", False)

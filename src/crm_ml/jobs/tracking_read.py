@@ -84,8 +84,8 @@ def artefact_text(workspace: Workspace, run_id: str, path: str) -> str | None:
     if local.is_dir():
         return _text(local / path, local)
     with temporary_folder(workspace.tracking_folder) as beside, store(workspace) as (client, _):
-        location = str(client.get_run(run_id).info.artifact_uri)
-        if location.startswith(("/", "file:")):
+        run = _known_run(client, run_id)
+        if run is None or str(run.info.artifact_uri).startswith(("/", "file:")):
             return None  # a folder of another machine or of the place this workspace was copied from
         parent = path.rpartition("/")[0]
         if path not in {str(entry.path) for entry in client.list_artifacts(run_id, parent or None)}:
@@ -117,15 +117,22 @@ def _versions(client: Any, name: str) -> list[Any]:
             return found
 
 
-def _run(client: Any, version: Any, aliases: Mapping[str, tuple[str, ...]]) -> RegisteredRun | None:
+def _known_run(client: Any, run_id: str) -> Any | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        data = client.get_run(version.run_id).data
+        return client.get_run(run_id)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
+
+
+def _run(client: Any, version: Any, aliases: Mapping[str, tuple[str, ...]]) -> RegisteredRun | None:
+    run = _known_run(client, version.run_id)
+    if run is None:
+        return None
+    data = run.data
     number = str(version.version)
     return RegisteredRun(
         version=number,
