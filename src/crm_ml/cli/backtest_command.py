@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from crm_ml.cli.app import (
     AsOfOption,
@@ -87,6 +86,8 @@ def backtest(
 def show_backtest(result: BacktestResult, language: str) -> None:
     """Print the verdict, the pooled table and the differences to the champion."""
     from dataclasses import replace
+
+    from rich.table import Table
 
     from crm_ml.cli import show
     from crm_ml.jobs.backtest_texts import digits, span, verdict
