@@ -2,9 +2,9 @@
 
     python benchmarks/leak_guard.py [firms]
 
-Synthetic firms of 700 customers whose customers table was overwritten when they left
-(`tests/models/leaky_firm.py`), with two, three and four years of history; only a share of the leavers is written
-down at all. Then simulated panels with a trait that was truly known and multiplies the rate of leaving. Fixed seeds.
+Synthetic firms of 700 customers with two, three and four years of history, whose customers table was overwritten when
+customers left (`tests/models/leaky_firm.py`); only a share of the leavers is written down.
+Then simulated panels with a trait that was truly known and multiplies the rate of leaving. Fixed seeds.
 """
 
 from __future__ import annotations
