@@ -52,6 +52,7 @@ from crm_ml.jobs.publish import SetPlan, SetState, inspect_set, write_set
 from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.jobs.train import churn_calendar, first_order_day
 from crm_ml.models import rolling_cutoffs
+from crm_ml.models.candidates import added_candidates
 from crm_ml.models.evaluation.backtest import judge
 from crm_ml.tables import Tables
 
@@ -98,7 +99,8 @@ def backtest(
     n : int
         How many days where none are given.
     workers : int
-        At most so many trainings at a time, each in a process of its own; never changes a number.
+        At most so many trainings at a time, each in a process of its own; never changes a number. With own candidates
+        (`add_candidate`) all happens in this process.
     force : bool
         Do it again even if it is published already.
     dry_run : bool
@@ -127,6 +129,8 @@ def backtest(
     require_churn(workspace, kind)
     if min(n, workers) < 1:
         raise UsageError(f"n and workers must be at least 1; found {n} and {workers}")
+    if added_candidates():
+        workers = 1  # own candidates live in this process alone
     given = None if cutoffs is None else sorted({as_day(cutoff) for cutoff in cutoffs})
     say = progress or (lambda _line: None)
     with _room(workspace, day, dry_run) as room:
@@ -185,6 +189,7 @@ def _plan(workspace: Workspace, tables: Tables, day: dt.date, cutoffs: Sequence[
         "cutoffs": [cutoff.isoformat() for cutoff in cutoffs],
         "snapshots": workspace.settings.churn.snapshots.model_dump(),
         "features": hashlib.sha256(declared.encode()).hexdigest(),
+        "own_candidates": [f"{own.name} {own.estimator!r} {own.features} {own.at_least}" for own in added_candidates()],
         "code": {"crm-ml": crm_ml.__version__, "schema": SCHEMA_VERSION, **versions},
     }
     return SetPlan(room, day, f"backtest-{CHURN}", inputs, versions)
