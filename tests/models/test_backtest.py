@@ -12,7 +12,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.metrics import log_loss as sk_log_loss
 
 from crm_ml.errors import DataError, HeldBack
-from crm_ml.models import Calendar, rolling_cutoffs, train_churn, train_every
+from crm_ml.models import Calendar, TrainingPlan, rolling_cutoffs, train_churn, train_every
 from crm_ml.models.evaluation.backtest import COLUMNS, METRICS, Choice, judge
 from crm_ml.models.evaluation.metrics import calibration_error
 
@@ -227,7 +227,8 @@ def test_no_history_is_held_back_and_the_day_named_at_which_it_would_go_is_right
 def test_training_all_gives_the_chosen_one_to_the_bit_and_all_others_beside_it(firm):
     how = {"train_as_of": dt.date(2026, 3, 1), "gap_days": 0, "horizon_days": 90, "first_event": dt.date(2023, 3, 1)}
     data = firm(customers=120, count=9)
-    one, all_ = train_churn(data, **how, replicates=60), train_every(data, **how, replicates=60)
+    one = train_churn(data, **how, replicates=60)
+    all_ = train_every(data, TrainingPlan(**how, replicates=60))
     assert list(all_.models) == list(all_.training.candidates["name"])
     assert one.summary() == all_.training.summary()
     assert all_.training.model is all_.models[all_.chosen]

@@ -56,7 +56,7 @@ def is_honest(got, data):
         assert min(got.differences[rule].low for rule in got.baselines if rule != "p_alive") > 0
     if "lightgbm" not in tried:
         told = next(finding for finding in got.findings if finding.code == "few_churners")
-        assert re.search(r"found \d+ and \d+", told.message)
+        assert re.search(r"\d+ churned and \d+ retained customers", told.message)
         assert told.remedy
     p = got.model.predict_proba(data.frame)
     assert ((p > 0) & (p < 1)).all()
