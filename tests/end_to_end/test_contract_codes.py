@@ -144,7 +144,7 @@ BAD_CALLS = {
     ),
     "features not as Parquet": (("features", "churn", "--as-of", "2025-03-03", "--out", "x.csv"), 2, r"\.parquet"),
     "no spine": (("features", "churn", "--spine", "/nowhere.parquet", "--out", "x.parquet"), 3, "no spine file"),
-    "not there yet": (("compare", "churn"), 1, "not in this version"),
+    "not there yet": (("forecast", "churn"), 1, "not in this version"),
     "explain nobody": (("explain", "churn", "0x0001", "--as-of", "2025-03-03"), 1, "no customer"),
     "explain who objects": (("explain", "churn", "00040", "--as-of", "2025-03-03"), 1, "object"),
     "daily before all data": (("daily", "--as-of", "2001-01-01"), 3, "nothing is visible"),

@@ -22,6 +22,7 @@ SECTIONS = [
     "Measured",
     "Calibration",
     "Compared with rules",
+    "What these customers can show",
     "Leaks and stability",
     "Limits",
     "Law",

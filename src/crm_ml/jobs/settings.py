@@ -219,7 +219,7 @@ class Workspace:
         )
         del relevant["churn"]["tuning"]  # how a model is searched for; its bundle says what was found
         # what is not said must not count: a workspace keeps its hash when a variant is added that it does not use
-        churn = {key: value for key, value in relevant["churn"].items() if value not in (None, NO_PURCHASE)}
+        churn = {key: value for key, value in relevant["churn"].items() if value not in (None, NO_PURCHASE, [])}
         return hashlib.sha256(canonical_json({**relevant, "churn": churn}).encode()).hexdigest()
 
 
