@@ -90,6 +90,23 @@ def test_a_bag_is_the_mean_of_its_seeds_and_the_first_is_the_plain_model(rows, c
     assert bag.margin(rows.encoded) == pytest.approx(np.mean(margins, axis=0))
 
 
+def test_a_bag_of_many_rows_has_fewer_seeds(rows, contract, monkeypatch):
+    monkeypatch.setattr(c, "ONE_THREAD_CELLS", 10)
+    assert len(fitted(c.BAG, rows, contract).members) == c.BAG_SEEDS_OF_MANY_ROWS < c.BAG_SEEDS
+
+
+def test_a_longer_fit_cut_short_is_the_shorter_fit(rows, contract):
+    def fitting():
+        return c.Fitting(rows, contract, 1, 1, 10**6)
+
+    shared = fitting()
+    longer = shared.plain(2.0)
+    cut, short = shared.plain(0.9), fitting().plain(0.9)
+    assert cut != longer
+    assert cut.margin(rows.encoded) == pytest.approx(short.margin(rows.encoded), abs=1e-12)
+    assert cut.text == short.text
+
+
 def test_names_fitted_together_are_what_they_are_alone(rows, contract):
     names = (c.BAG, c.MONOTONE, c.AVERAGE, c.AVERAGE_ALL, c.LOGISTIC)
     recipe = Recipe(extras=Extras(DIRECTIONS))

@@ -76,6 +76,10 @@ class Boosting:
             staged[count], done = total, count
         return staged
 
+    def cut(self, rounds: int) -> Boosting:
+        """Return the model of the first trees only: exactly what a fit with so many rounds gives."""
+        return Boosting(_text(self._booster, rounds))
+
     def contributions(self, encoded: Encoded) -> tuple[dict[str, FloatArray], float]:
         """Return exact path-dependent TreeSHAP values (log-odds) and the expected value.
 
@@ -213,4 +217,10 @@ def fit_binned(
         **({"monotone_constraints": signs} if any(signs) else {}),
     }
     booster = _lightgbm().train(used, binned.data, num_boost_round=rounds)
-    return Boosting(_PARAMETER_BLOCK.sub("\n", booster.model_to_string(num_iteration=-1)))
+    return Boosting(_text(booster, -1))
+
+
+def _text(booster: Any, rounds: int) -> str:
+    """Return the model's text without parameters; a booster read from such a text writes a blank line less."""
+    text = _PARAMETER_BLOCK.sub("\n", booster.model_to_string(num_iteration=rounds))
+    return re.sub(r"\n+(?=pandas_categorical:)", "\n\n\n", text)

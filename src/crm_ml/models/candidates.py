@@ -32,7 +32,8 @@ ONE_THREAD_CELLS = 2_000_000
 FOLD_ROWS = 40_000
 # a regression over two hundred columns costs as much as boosting, and gains .002 AUC from twice the rows (measured)
 LOGISTIC_ALL_ROWS = 20_000
-BAG_SEEDS = 3
+# each further seed costs as much as the plain trees, and gains less the more rows there are (measured)
+BAG_SEEDS, BAG_SEEDS_OF_MANY_ROWS = 3, 2
 # the best number of rounds grows with the rows, about as their square root (measured on two firms from 24,000 to 74,000
 # rows): so the factor is chosen on the folds, and each fit gets the rounds of its own size
 ROUNDS_PER_ROOT_ROW = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
@@ -69,26 +70,46 @@ class Fitting:
     max_rows: int
     extras: Extras = field(default_factory=Extras)
     tuned: Mapping[str, Any] = field(default_factory=dict)
+    _plain: dict[int, tuple[int, Boosting]] = field(default_factory=dict)
 
     @cached_property
     def thin(self) -> Rows:
         """The rows of the snapshots that boosting is fitted on."""
         return self.rows.thinned(self.max_rows)
 
-    @cached_property
+    @property
+    def cells(self) -> int:
+        """Thinned rows times columns."""
+        return len(self.thin.y) * len(self.contract.columns)
+
+    @property
     def used_threads(self) -> int:
         """One thread where a second gains nothing."""
-        return self.threads if len(self.thin.y) * len(self.contract.columns) >= ONE_THREAD_CELLS else 1
+        return self.threads if self.cells >= ONE_THREAD_CELLS else 1
 
     @cached_property
     def binned(self) -> Binned:
         """The thinned rows as LightGBM bins them."""
         return bin_rows(self.thin.encoded, self.thin.y, self.contract, threads=self.used_threads)
 
-    def boost(self, factor: float, *, seed_offset: int = 0, **how: Any) -> Boosting:
+    def boost(self, factor: float, **how: Any) -> Boosting:
         """Fit boosted trees with the number of rounds that a factor means for these rows."""
         rounds = rounds_for(factor, len(self.thin.y))
-        return fit_binned(self.binned, rounds=rounds, seed=self.seed + seed_offset, threads=self.used_threads, **how)
+        return fit_binned(self.binned, rounds=rounds, seed=self.seed, threads=self.used_threads, **how)
+
+    def plain(self, factor: float, *, seed_offset: int = 0) -> Boosting:
+        """Fit boosted trees with the default's parameters; a fit with more rounds than asked for is cut, not repeated.
+
+        The first trees of a longer fit are those of a shorter one, so the bag's first member costs nothing.
+        """
+        rounds = rounds_for(factor, len(self.thin.y))
+        have, model = self._plain.get(seed_offset, (0, None))
+        if model is None or have < rounds:
+            seed = self.seed + seed_offset
+            model = fit_binned(self.binned, rounds=rounds, seed=seed, threads=self.used_threads)
+            self._plain[seed_offset] = rounds, model
+            return model
+        return model if have == rounds else model.cut(rounds)
 
 
 Fit = Callable[[Fitting, Sequence[float]], Mapping[float, Scorer]]
@@ -165,7 +186,7 @@ def rounds_for(factor: float, rows: int) -> int:
 
 def boosting_path(fitting: Fitting, factors: Sequence[float], later: Encoded, **how: Any) -> dict[float, FloatArray]:
     """Return the margins of later rows for each factor of rounds, all from the one fit with most rounds."""
-    model = fitting.boost(max(factors), **how)
+    model = fitting.boost(max(factors), **how) if how else fitting.plain(max(factors))
     counts = {factor: rounds_for(factor, len(fitting.thin.y)) for factor in factors}
     staged = model.staged_margins(later, sorted(set(counts.values())))
     return {factor: staged[count] for factor, count in counts.items()}
@@ -182,7 +203,7 @@ def _all_numbers(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Sc
 
 
 def _boosted(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Scorer]:
-    return {value: fitting.boost(value) for value in values}
+    return {value: fitting.plain(value) for value in values}
 
 
 def _monotone(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Scorer]:
@@ -191,7 +212,8 @@ def _monotone(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Score
 
 
 def _bagged(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Scorer]:
-    return {value: Average(tuple(fitting.boost(value, seed_offset=k) for k in range(BAG_SEEDS))) for value in values}
+    seeds = BAG_SEEDS if fitting.cells < ONE_THREAD_CELLS else BAG_SEEDS_OF_MANY_ROWS
+    return {value: Average(tuple(fitting.plain(value, seed_offset=k) for k in range(seeds))) for value in values}
 
 
 def tuned_how(parameters: Mapping[str, Any], directions: Mapping[str, int]) -> dict[str, Any]:
