@@ -30,6 +30,11 @@ def attacked(workspace):
     return workspace, artefacts / "bundle"
 
 
+def model_file(bundle: Path) -> Path:
+    """Where the model itself stands: LightGBM's text, or JSON for a regression or rule."""
+    return next(path for name in ("model.txt", "model.json") if (path := bundle / name).exists())
+
+
 def code(marker: Path) -> str:
     return f"import pathlib; pathlib.Path({str(marker)!r}).touch()\n"
 
@@ -59,7 +64,7 @@ def pickle_file(bundle: Path, marker: Path) -> None:
 
 
 def pickle_as_model(bundle: Path, marker: Path) -> None:
-    (bundle / "model.txt").write_bytes(pickle.dumps(Bomb(marker)))
+    model_file(bundle).write_bytes(pickle.dumps(Bomb(marker)))
 
 
 def pickle_as_json(bundle: Path, marker: Path) -> None:
@@ -67,8 +72,9 @@ def pickle_as_json(bundle: Path, marker: Path) -> None:
 
 
 def linked_model(bundle: Path, marker: Path) -> None:
-    (bundle / "model.txt").rename(bundle.parent / "moved.txt")
-    (bundle / "model.txt").symlink_to("../moved.txt")
+    path = model_file(bundle)
+    path.rename(bundle.parent / "moved")
+    path.symlink_to("../moved")
 
 
 def traversal_in_the_list(bundle: Path, marker: Path) -> None:
@@ -89,18 +95,20 @@ def missing_part(bundle: Path, marker: Path) -> None:
 
 
 def truncated_model(bundle: Path, marker: Path) -> None:
-    path = bundle / "model.txt"
+    path = model_file(bundle)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def pipe_as_model(bundle: Path, marker: Path) -> None:
-    (bundle / "model.txt").unlink()
-    os.mkfifo(bundle / "model.txt")
+    path = model_file(bundle)
+    path.unlink()
+    os.mkfifo(path)
 
 
 def device_as_model(bundle: Path, marker: Path) -> None:
-    (bundle / "model.txt").unlink()
-    (bundle / "model.txt").symlink_to("/dev/zero")
+    path = model_file(bundle)
+    path.unlink()
+    path.symlink_to("/dev/zero")
 
 
 ATTACKS = [

@@ -74,10 +74,10 @@ def test_two_real_trainings_side_by_side(two_trainings):
     assert table["as_of"].to_dict() == {"1": "2025-03-03", "2": EARLIER}
     run = registered_runs(open_workspace(two_trainings), "churn")[1]
     assert table.loc["1", "auc"] == run.metrics["auc"]
-    # train has left rows without ids only: the difference is that of the two measured values, and not paired
+    # the two were evaluated on other days: the difference is that of the two measured values, and not paired
     assert table.loc["2", "difference"] == pytest.approx(table.loc["2", "auc"] - table.loc["1", "auc"])
     assert (bool(table.loc["2", "paired"]), table.loc["2", "note"]) == (False, "no_common_rows")
-    assert result.unnamed == {"1", "2"}
+    assert result.unnamed == frozenset()
     assert set(result.importance.columns) == {"1", "2"}
     assert result.importance.sum().max() <= 1 + 1e-9
     text = result.page.read_text(encoding="utf-8")
@@ -128,12 +128,14 @@ def test_the_command_prints_a_table_and_one_object(two_trainings, runner):
     assert outcome.json["runs"][0]["differences"]["note"] == "no_common_rows"
     told = runner("compare", "churn", "--workspace", str(two_trainings), "--last", "1", "--dry-run", "--lang", "en")
     assert told.code == 0
-    lines = told.out.splitlines()
-    assert lines[1].split()[:2] == ["2", "challenger"]
-    assert "not paired: no common rows" in lines[1]
-    assert lines[2].split()[:2] == ["1", "champion"]
-    assert lines[2].rstrip().endswith("reference")
-    assert lines[3] == "Dry run: no page written"
+    # a narrow terminal breaks the last column
+    lines = [line for line in told.out.splitlines() if line.split()[:1] in (["1"], ["2"], ["Dry"])]
+    assert lines[0].split()[:2] == ["2", "challenger"]
+    assert "not paired: no" in lines[0]
+    assert "common rows" in told.out
+    assert lines[1].split()[:2] == ["1", "champion"]
+    assert lines[1].rstrip().endswith("reference")
+    assert lines[2] == "Dry run: no page written"
     wrong = runner("compare", "churn", "--version", "7", ws=two_trainings)
     assert (wrong.code, wrong.json["error"]["code"]) == (2, "no_such_version")
     assert "Versions here, newest first: 2, 1" in wrong.json["error"]["message"]

@@ -141,6 +141,7 @@ def backtest(
         job = _Job(workspace, tables, plan, days, workers, dry_run, say)
         state = inspect_set(job.target)
         if state.intact and not force:
+            shutil.rmtree(job.work, ignore_errors=True)  # of a run that was killed after it had published
             return job.log(replace(_read(job.target), published=job.target, already_published=True))
         return job.run(state)
 
