@@ -26,8 +26,8 @@ class Bomb:
 def attacked(workspace):
     """A firm whose own copy of the bundle is gone, so that it is fetched from the run's artefacts."""
     shutil.rmtree(workspace / "mlflow" / "bundles")
-    (artefacts,) = (workspace / "mlflow" / "artifacts").glob("*/artifacts")
-    return workspace, artefacts / "bundle"
+    (bundle,) = (workspace / "mlflow" / "artifacts").glob("*/artifacts/bundle")
+    return workspace, bundle
 
 
 def model_file(bundle: Path) -> Path:
