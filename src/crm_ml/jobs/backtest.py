@@ -141,7 +141,9 @@ def backtest(
         job = _Job(workspace, tables, plan, days, workers, dry_run, say)
         state = inspect_set(job.target)
         if state.intact and not force:
-            shutil.rmtree(job.work, ignore_errors=True)  # of a run that was killed after it had published
+            if job.work.exists():  # of a run that was killed after it had published
+                shutil.rmtree(job.work, ignore_errors=True)
+                crash_point("backtest.work_removed")
             return job.log(replace(_read(job.target), published=job.target, already_published=True))
         return job.run(state)
 
@@ -330,6 +332,8 @@ class _Job:
         if self.dry_run:
             return result
         done = self.workspace.tracking_folder / FOLDER / self.target.name
+        if done.parent.exists():
+            remove_leftovers(done.parent)
         if done.exists():
             return replace(result, run_id=done.read_text(encoding="ascii").strip())
         self.say("writing the run to MLflow")
