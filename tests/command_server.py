@@ -20,6 +20,7 @@ from datetime import date
 from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="1", MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def preload() -> None:
@@ -110,6 +111,10 @@ def child(request: dict, out: str, err: str) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_limit"], request["file_limit"]))
     from crm_ml.cli import main
 
+    # held back since the fork: a signal meets the command, never what set it up here
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     try:
         main(request["args"])
     except SystemExit as end:
@@ -123,9 +128,11 @@ def child(request: dict, out: str, err: str) -> None:
 def start(request: dict) -> tuple[int, str, str]:
     folder = tempfile.mkdtemp()
     out, err = f"{folder}/out", f"{folder}/err"
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     pid = os.fork()
     if pid == 0:
         child(request, out, err)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     return pid, out, err
 
 

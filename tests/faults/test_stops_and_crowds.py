@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -51,6 +53,34 @@ def test_a_signal_ends_it_cleanly(runner, workspace, firm_day, number, code):
         codes.add(outcome.code)
     assert code in codes
     assert runner("score", "--as-of", firm_day, ws=workspace).code == 0
+
+
+STOPPED_IN_A_FINALISER = """
+import os, sys, time
+import crm_ml.cli.app as app
+from crm_ml.cli.run import main
+
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), int(sys.argv[1]))
+        sum(range(1000))
+
+def command(**_):
+    dying = Dying()
+    del dying
+    time.sleep(20)
+
+app.app = command
+main(["check"])
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_meets_a_finaliser_still_ends_it_with_a_sentence(number, code):
+    command = [sys.executable, "-c", STOPPED_IN_A_FINALISER, str(int(number))]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert outcome.returncode == code
+    assert outcome.stderr == "crm-ml: stopped; what was published before is untouched\n"
 
 
 def test_sixteen_at_once(runner, workspace, firm_day):

@@ -16,6 +16,7 @@ from crm_ml.errors import CrmError, ExitCode, Failure, UsageError
 
 _LATER = ("doctor", "effect", "forecast", "forget", "kpis", "monitor", "recommend", "segments", "serve")
 _SECONDS_TO_STOP = 4.0
+_SECONDS_UNTIL_AGAIN = 0.02
 _asked_to_stop: list[ExitCode] = []
 
 
@@ -30,8 +31,8 @@ class Stopped(BaseException):
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    _handle_signals()
     code = _run(given)
+    _leave_signals()
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(given: list[str]) -> int:
     as_json, debug = "--json" in given, "--debug" in given
     try:
+        _handle_signals()
         from crm_ml.cli.app import app
 
         outcome = app(args=given, prog_name="crm-ml", standalone_mode=False)
@@ -127,6 +129,26 @@ def _handle_signals() -> None:
         return
     for number, code in ((signal.SIGTERM, ExitCode.TERMINATED), (signal.SIGINT, ExitCode.INTERRUPTED)):
         signal.signal(number, _stopper(code))
+    sys.unraisablehook = _raise_again
+
+
+def _leave_signals() -> None:
+    """From here on a signal ends the process without a word: what was to be said has been said."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _raise_again(unraisable: sys.UnraisableHookArgs) -> None:
+    """Ask once more when the stop met code that cannot raise, such as a finaliser."""
+    if not isinstance(unraisable.exc_value, Stopped):
+        sys.__unraisablehook__(unraisable)
+        return
+    number = signal.SIGTERM if unraisable.exc_value.code == ExitCode.TERMINATED else signal.SIGINT
+    # to the main thread, so that it also wakes one that waits
+    again = threading.Timer(_SECONDS_UNTIL_AGAIN, signal.pthread_kill, args=(threading.main_thread().ident, number))
+    again.daemon = True
+    again.start()
 
 
 def _stopper(code: ExitCode) -> Callable[[int, FrameType | None], None]:
