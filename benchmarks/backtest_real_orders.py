@@ -17,7 +17,7 @@ from real_orders import FILE, MAPPING
 
 import crm_ml as crm
 from crm_ml.jobs.backtest_texts import span
-from crm_ml.models.evaluation.backtest import CHAMPION
+from crm_ml.models.evaluation.backtest_rows import CHAMPION
 
 AS_OF = "2011-06-01"
 CUTOFFS = ("2010-12-01", "2011-01-01", "2011-02-01", "2011-03-01")

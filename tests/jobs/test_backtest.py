@@ -138,6 +138,26 @@ def test_one_worker_gives_the_same_bytes_and_a_damaged_folder_is_built_again(ws,
     assert list((folder / "backtests").glob(".building-*")) == []
 
 
+def test_money_is_that_of_the_lists_under_the_policy(ws, result):
+    """Counted again customer by customer, with the save rate and the cost of the shipped policy's talk."""
+    terms = result.money.terms
+    assert (terms.save_rate, terms.cost, result.money.action) == (0.3, 60.0, "personal_talk")
+    assert set(terms.lists.values()) == {10}  # no managers are mapped, so there is one list of the policy's length
+    by_hand = {"by_value": 0.0, "by_risk": 0.0}
+    for day, part in result.champion.groupby("cutoff"):
+        gain = 0.3 * part["y"] * part["value_at_stake"] - 60
+        expected = 0.3 * part["p"] * part["value_at_stake"]
+        for name, score in (("by_value", expected[expected >= 60]), ("by_risk", part["p"])):
+            first = score.sort_values(ascending=False, kind="stable").index[: terms.lists[day.isoformat()]]
+            by_hand[name] += gain[first].sum()
+    found = {name: result.money.measure("champion", name).value for name in by_hand}
+    assert found["by_value"] == pytest.approx(by_hand["by_value"])
+    page = page_html(result)
+    assert "One day&#39;s lists" in page
+    assert any("with the most value at risk first" in sentence for sentence in verdict(result))
+    assert result.as_dict()["money"]["table"][0]["name"] == "champion"
+
+
 def test_the_run_in_mlflow_holds_no_customer(ws, result):
     import mlflow
 
@@ -149,7 +169,9 @@ def test_the_run_in_mlflow_holds_no_customer(ws, result):
     assert run.data.metrics[f"auc_minus_{rule}_low"] == pytest.approx(result.judged.difference("champion", rule).low)
     artefacts = ws / "mlflow" / "artifacts" / result.run_id / "artifacts"
     texts = [path.read_text() for path in artefacts.rglob("*") if path.suffix in (".csv", ".json")]
-    assert len(texts) == 5
+    assert len(texts) == 6
+    earned = result.money.measure("champion", "value_less_risk", "share")
+    assert run.data.metrics["money_share_value_less_risk_high"] == pytest.approx(earned.high)
     cells = {cell.strip('" ') for text in texts for cell in re.split(r"[,\n\[\]:]", text)}
     assert "champion" in cells
     assert not cells & set(result.champion["customer_id"])

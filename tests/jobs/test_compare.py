@@ -15,7 +15,7 @@ import crm_ml as crm
 from crm_ml.errors import Failure, UsageError
 from crm_ml.jobs import compare as job
 from crm_ml.jobs import tracking
-from crm_ml.jobs.compare_inputs import assumed
+from crm_ml.jobs.assumptions import assumed
 from crm_ml.jobs.policy_file import load_policy
 from crm_ml.jobs.settings import open_workspace
 from crm_ml.jobs.tracking_read import artefact_text, registered_runs

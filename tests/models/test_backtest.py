@@ -13,7 +13,8 @@ from sklearn.metrics import log_loss as sk_log_loss
 
 from crm_ml.errors import DataError, HeldBack
 from crm_ml.models import Calendar, TrainingPlan, rolling_cutoffs, train_churn, train_every
-from crm_ml.models.evaluation.backtest import COLUMNS, METRICS, Choice, judge
+from crm_ml.models.evaluation.backtest import METRICS, judge
+from crm_ml.models.evaluation.backtest_rows import COLUMNS, Choice
 from crm_ml.models.evaluation.metrics import calibration_error
 
 DAYS = [dt.date(2025, 1, 1), dt.date(2025, 4, 1), dt.date(2025, 7, 1)]

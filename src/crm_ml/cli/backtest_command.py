@@ -91,7 +91,8 @@ def show_backtest(result: BacktestResult, language: str) -> None:
 
     from crm_ml.cli import show
     from crm_ml.jobs.backtest_texts import digits, span, verdict
-    from crm_ml.models.evaluation.backtest import CHAMPION, POOLED
+    from crm_ml.models.evaluation.backtest import POOLED
+    from crm_ml.models.evaluation.backtest_rows import CHAMPION
     from crm_ml.models.explain.pictures_backtest import label
 
     console = show.out()

@@ -9,12 +9,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,6 +25,7 @@ from crm_ml.faults import crash_point
 from crm_ml.features import cutoff_us, data_hash
 from crm_ml.features.catalogue import default_features
 from crm_ml.jobs import tracking
+from crm_ml.jobs.assumptions import Room, room_for
 from crm_ml.jobs.backtest_page import page_html
 from crm_ml.jobs.backtest_processes import train_cutoffs
 from crm_ml.jobs.backtest_record import backtest_record
@@ -32,6 +34,8 @@ from crm_ml.jobs.backtest_result import (
     PREDICTIONS,
     SUMMARY,
     BacktestResult,
+    Money,
+    no_money,
     result_of,
     summary_bytes,
     told_findings,
@@ -54,10 +58,12 @@ from crm_ml.jobs.train import churn_calendar, first_order_day
 from crm_ml.models import rolling_cutoffs
 from crm_ml.models.candidates import added_candidates
 from crm_ml.models.evaluation.backtest import judge
+from crm_ml.models.evaluation.backtest_money import Terms, judge_money
+from crm_ml.models.evaluation.backtest_rows import Choice
 from crm_ml.tables import Tables
 
 FOLDER = "backtests"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever the same inputs give other numbers or files than before."""
 FEWEST = 4
 """So many cutoffs a backtest should have: fewer can all lie in one odd season."""
@@ -137,8 +143,9 @@ def backtest(
         say("reading tables")
         tables = read_inputs(workspace, only=CHURN_TABLES)
         days = _cutoffs(workspace, tables, day, given, n)
-        plan = _plan(workspace, tables, day, days, room)
-        job = _Job(workspace, tables, plan, days, workers, dry_run, say)
+        assumed, said = room_for(workspace, tables, days)
+        plan = _plan(workspace, tables, day, days, room, assumed)
+        job = _Job(workspace, tables, plan, days, workers, dry_run, say, assumed, said)
         state = inspect_set(job.target)
         if state.intact and not force:
             if job.work.exists():  # of a run that was killed after it had published
@@ -182,7 +189,14 @@ def _cutoffs(
     return list(given)
 
 
-def _plan(workspace: Workspace, tables: Tables, day: dt.date, cutoffs: Sequence[dt.date], room: Path) -> SetPlan:
+def _plan(
+    workspace: Workspace,
+    tables: Tables,
+    day: dt.date,
+    cutoffs: Sequence[dt.date],
+    room: Path,
+    assumed: Room | None,
+) -> SetPlan:
     declared = "\n".join(sorted(repr(feature) for feature in default_features()))
     versions = {name: version(name) for name in _PACKAGES}
     inputs = {
@@ -192,6 +206,7 @@ def _plan(workspace: Workspace, tables: Tables, day: dt.date, cutoffs: Sequence[
         "cutoffs": [cutoff.isoformat() for cutoff in cutoffs],
         "snapshots": workspace.settings.churn.snapshots.model_dump(),
         "features": hashlib.sha256(declared.encode()).hexdigest(),
+        "money": None if assumed is None else {**asdict(assumed), "currency": workspace.settings.currency},
         "own_candidates": [f"{own.name} {own.estimator!r} {own.features} {own.at_least}" for own in added_candidates()],
         "code": {"crm-ml": crm_ml.__version__, "schema": SCHEMA_VERSION, **versions},
     }
@@ -210,9 +225,12 @@ class _Job:
         workers: int,
         dry_run: bool,
         say: Callable[[str], None],
+        assumed: Room | None,
+        said: Sequence[Finding],
     ) -> None:
         self.workspace, self.tables, self.plan, self.cutoffs = workspace, tables, plan, cutoffs
         self.workers, self.dry_run, self.say = workers, dry_run, say
+        self.assumed, self.said = assumed, said
         self.room = plan.published
         stem = plan.inputs_hash[:12]
         self.target, self.work = self.room / f"{plan.as_of}-{stem}", self.room / f"{_WORK}{stem}"
@@ -290,12 +308,14 @@ class _Job:
             language=self.workspace.settings.language,
             choices=choices,
             judged=judge(as_frame(table), choices),
+            money=self._money(as_frame(table), choices),
             predictions=table,
             trainings={outcome.cutoff.isoformat(): outcome.facts for outcome in outcomes},
             findings=(
                 *_few(len(trained)),
                 *(_held(day, why) for day, why in held),
                 *told_findings(trained),
+                *self.said,
                 *self.tables.findings,
             ),
         )
@@ -303,6 +323,16 @@ class _Job:
         back = result_of(json.loads(summary_bytes(result)), table)
         said = _damaged(self.target, state)
         return replace(back, findings=(*said, *back.findings)), table
+
+    def _money(self, predictions: pd.DataFrame, choices: Sequence[Choice]) -> Money:
+        currency = self.workspace.settings.currency
+        if self.assumed is None:
+            return Money(None, "", {}, currency, no_money())
+        made = self.assumed.assumed
+        days = {choice.cutoff.isoformat() for choice in choices}
+        terms = Terms(made.save_rate, made.cost, {day: k for day, k in self.assumed.lists.items() if day in days})
+        labels = {"de": made.label_de, "en": made.label_en}
+        return Money(terms, made.action, labels, currency, judge_money(predictions, choices, terms))
 
     def _publish(self, result: BacktestResult, table: pa.Table) -> Path:
         self.say("publishing")

@@ -7,9 +7,11 @@ from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from crm_ml.jobs.backtest_texts import TEXTS, digits, of, span, verdict
+from crm_ml.jobs.backtest_texts import TEXTS, digits, money_note, money_span, of, room_caption, span, verdict
 from crm_ml.jobs.explain_page import picture_bytes
-from crm_ml.models.evaluation.backtest import CHAMPION, METRICS, POOLED
+from crm_ml.models.evaluation.backtest import METRICS, POOLED
+from crm_ml.models.evaluation.backtest_money import AMOUNTS, ROOMS
+from crm_ml.models.evaluation.backtest_rows import CHAMPION
 from crm_ml.models.explain import amounts, shown
 from crm_ml.models.explain.pictures_backtest import label
 
@@ -56,6 +58,8 @@ def _values(result: BacktestResult) -> dict[str, Any]:
         "pooled": _rows(result, POOLED, METRICS),
         "cutoffs": [(shown.date(day, said), _rows(result, str(day), _EACH)) for day in result.cutoffs],
         "choices": _choices(result),
+        "money": _money(result),
+        "money_note": money_note(result),
         "to_champion": _gaps(result, CHAMPION),
         "to_rule": _gaps(result, judged.best_rule) if judged.best_rule else [],
         "rule": label(judged.best_rule, said) if judged.best_rule else "",
@@ -121,6 +125,36 @@ def _gaps(result: BacktestResult, against: str) -> list[tuple[str, str]]:
         for name in others
         if _is_there(result, name, against)
     ]
+
+
+def _money(result: BacktestResult) -> list[dict[str, Any]]:
+    """Return one table per room: contacts, by value, by risk, the difference, and by value less the champion's."""
+    said = result.language
+    if result.money.table.empty:
+        return []
+    pooled = result.money.table[result.money.table["cutoff"] == POOLED]
+    shown_as: list[dict[str, Any]] = []
+    for room in ROOMS:
+        rows = [
+            {
+                "name": label(str(row["name"]), said),
+                "kind": CHAMPION if row["name"] == CHAMPION else "",
+                "contacts": amounts.grouped(float(row["contacts"]), said),
+                "values": [_split_money(result, str(row["name"]), amount, room) for amount in AMOUNTS],
+            }
+            for row in pooled[pooled["room"] == room].to_dict("records")
+        ]
+        shown_as.append({"caption": room_caption(result, room), "rows": rows})
+    return shown_as
+
+
+def _split_money(result: BacktestResult, name: str, amount: str, room: str) -> tuple[str, str]:
+    if amount == "less_champion" and name == CHAMPION:
+        return "", ""
+    said = result.language
+    sign = amount in ("value_less_risk", "less_champion")
+    one, _, ends = money_span(result.money.measure(name, amount, room), said, sign=sign).partition(" ")
+    return one, ends
 
 
 def _is_there(result: BacktestResult, name: str, against: str) -> bool:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from crm_ml.jobs.backtest_result import BacktestResult
 from crm_ml.jobs.tracking import RunRecord, as_json
-from crm_ml.models.evaluation.backtest import CHAMPION
+from crm_ml.models.evaluation.backtest_money import ROOMS
+from crm_ml.models.evaluation.backtest_rows import CHAMPION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +36,10 @@ def backtest_record(result: BacktestResult, tags: Mapping[str, str]) -> RunRecor
         metrics[f"auc_{name}"] = judged.measure(name).value
         gap, stem = judged.difference(CHAMPION, name), f"auc_minus_{name}"
         metrics |= {stem: gap.value, f"{stem}_low": gap.low, f"{stem}_high": gap.high}
+    for room in ROOMS:
+        for amount in ("by_value", "by_risk", "value_less_risk"):
+            value, stem = result.money.measure(CHAMPION, amount, room), f"money_{room}_{amount}"
+            metrics |= {stem: value.value, f"{stem}_low": value.low, f"{stem}_high": value.high}
     chosen = pd.DataFrame([choice.as_dict() for choice in result.choices])[["cutoff", "chosen", "verdict"]]
     return RunRecord(
         name=f"backtest {result.as_of}",
@@ -49,6 +54,7 @@ def backtest_record(result: BacktestResult, tags: Mapping[str, str]) -> RunRecor
         texts={
             "tables/metrics.csv": _csv(result.table),
             "tables/differences.csv": _csv(result.differences),
+            "tables/money.csv": _csv(result.money.table),
             "tables/choices.csv": _csv(chosen),
             "tables/reliability.json": as_json(result.reliability),
             "tables/gain.json": as_json(result.gain),

@@ -17,7 +17,9 @@ import pyarrow as pa
 
 from crm_ml.errors import Finding
 from crm_ml.jobs.backtest_work import Outcome, choice_of
-from crm_ml.models.evaluation.backtest import CHAMPION, METRICS, POOLED, Backtest, Choice
+from crm_ml.models.evaluation.backtest import METRICS, POOLED, Backtest
+from crm_ml.models.evaluation.backtest_money import MONEY_COLUMNS, Terms
+from crm_ml.models.evaluation.backtest_rows import CHAMPION, Choice
 from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.evaluation.metrics import gain_table, reliability_table
 
@@ -25,6 +27,64 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUMMARY, PREDICTIONS, PAGE = "summary.json", "predictions.parquet", "page.html"
+
+
+@dataclass(frozen=True)
+class Money:
+    """What the scores of a backtest would have earned, and what that rests on.
+
+    Attributes
+    ----------
+    terms : Terms or None
+        Save rate, cost and room; None where the policy says nothing usable.
+    action : str
+        Of the policy, whose save rate and cost they are.
+    labels : dict of str to str
+        What the action is called: ``de`` and ``en``.
+    currency : str
+    table : pandas.DataFrame
+        As `crm_ml.models.evaluation.backtest_money.judge_money` returns it.
+    """
+
+    terms: Terms | None
+    action: str
+    labels: Mapping[str, str]
+    currency: str
+    table: pd.DataFrame
+
+    def measure(self, name: str, amount: str = "by_value", room: str = "lists", cutoff: str = POOLED) -> Interval:
+        """Return one amount of one name; its parts are NaN where it is not known.
+
+        Parameters
+        ----------
+        name : str
+            ``champion``, a candidate or a rule.
+        amount : {"by_value", "by_risk", "value_less_risk", "less_champion"}
+            Of the list by value or by risk, or a difference.
+        room : {"lists", "share", "best"}
+            How many are contacted.
+        cutoff : str
+            ``pooled`` or a cutoff (ISO).
+        """
+        t = self.table
+        rows = t[(t["cutoff"] == cutoff) & (t["name"] == name) & (t["room"] == room)]
+        if rows.empty:
+            return Interval(math.nan, math.nan, math.nan)
+        return Interval(*(float(rows.iloc[0][f"{amount}{end}"]) for end in ("", "_low", "_high")))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        terms = self.terms
+        return {
+            "action": self.action,
+            "labels": dict(self.labels),
+            "currency": self.currency,
+            "save_rate": None if terms is None else terms.save_rate,
+            "cost": None if terms is None else terms.cost,
+            "lists": None if terms is None else dict(terms.lists),
+            "share": None if terms is None else terms.share,
+            "table": _records(self.table),
+        }
 
 
 @dataclass(frozen=True)
@@ -45,6 +105,8 @@ class BacktestResult:
         What the training as of each cutoff would have served; oldest first.
     judged : Backtest
         Table, differences, and the best candidate and rule.
+    money : Money
+        What the scores would have earned; without rows where nothing is known to be at stake.
     predictions : pyarrow.Table
         ``cutoff``, ``customer_id``, ``name``, ``margin``, ``p``, ``y``, ``value_at_stake``.
     trainings : mapping
@@ -63,6 +125,7 @@ class BacktestResult:
     language: str
     choices: tuple[Choice, ...]
     judged: Backtest
+    money: Money
     predictions: pa.Table
     trainings: Mapping[str, Mapping[str, Any]]
     findings: tuple[Finding, ...] = ()
@@ -181,6 +244,7 @@ def summary_of(result: BacktestResult) -> dict[str, Any]:
         "best_rule": result.judged.best_rule,
         "table": _records(result.table),
         "differences": _records(result.differences),
+        "money": result.money.as_dict(),
         "trainings": {day: dict(facts) for day, facts in result.trainings.items()},
         "findings": [finding.as_dict() for finding in result.findings],
     }
@@ -202,10 +266,26 @@ def result_of(summary: Mapping[str, Any], predictions: pa.Table) -> BacktestResu
         language=summary["language"],
         choices=tuple(choice_of(values) for values in summary["champion"]["choices"]),
         judged=judged,
+        money=_money(summary["money"]),
         predictions=predictions,
         trainings=summary["trainings"],
         findings=tuple(Finding(**finding) for finding in summary["findings"]),
     )
+
+
+def _money(values: Mapping[str, Any]) -> Money:
+    terms = None
+    if values["save_rate"] is not None:
+        terms = Terms(values["save_rate"], values["cost"], values["lists"], values["share"])
+    table = (
+        _frame(values["table"], ("cutoff", "name", "room"), ())[list(MONEY_COLUMNS)] if values["table"] else no_money()
+    )
+    return Money(terms, values["action"], values["labels"], values["currency"], table)
+
+
+def no_money() -> pd.DataFrame:
+    """Return the table of money without rows."""
+    return pd.DataFrame(columns=list(MONEY_COLUMNS))
 
 
 def summary_bytes(result: BacktestResult) -> bytes:

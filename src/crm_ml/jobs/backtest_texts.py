@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from crm_ml.models.evaluation.backtest import CHAMPION, POOLED
+from crm_ml.models.evaluation.backtest import POOLED
+from crm_ml.models.evaluation.backtest_rows import CHAMPION
 from crm_ml.models.explain import amounts, shown
 from crm_ml.models.explain.pictures_backtest import label
 
@@ -28,6 +29,42 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "to_rule": ("Unterschiede zur besten Regel", "Differences to the best rule"),
     "reliability": ("Halten die Wahrscheinlichkeiten Wort?", "Do the probabilities keep their word?"),
     "gain": ("Wie viele Abwanderer stehen oben auf der Liste?", "How many churners stand at the top of the list?"),
+    "money": ("Was die Listen gebracht hätten", "What the lists would have brought"),
+    "contacts": ("Kontakte", "contacts"),
+    "by_value": ("nach Wert", "by value"),
+    "by_risk": ("nach Risiko", "by risk"),
+    "value_less_risk": ("Wert − Risiko", "value − risk"),
+    "less_champion": ("nach Wert − Champion", "by value − champion"),
+    "room_lists": (
+        "Die Listen eines Tages: {count} Kontakte über {days} Stichtage, {currency}",
+        "One day's lists: {count} contacts over {days} cutoffs, {currency}",
+    ),
+    "room_share": (
+        "Die ersten {share} der Kunden jedes Stichtags, {currency}",
+        "The first {share} of the customers of each cutoff, {currency}",
+    ),
+    "room_best": (
+        "So viele Kontakte, wie sich am meisten lohnen, {currency}",
+        "As many contacts as pay best, {currency}",
+    ),
+    "money_note": (
+        "Annahme aus der Richtlinie, bis sie gemessen ist: „{action}“ hält {save} derer, die gehen würden, und kostet "
+        "{cost}. Gebracht hätte das vom Jahreswert der Kunden, Stichtage zusammengezählt. Nach Wert: die größten "
+        "Wahrscheinlichkeit × Wert zuerst, solange es die Kosten deckt; nach Risiko: die größten Wahrscheinlichkeiten "
+        "zuerst. Die letzte Tafel ist der erwartete Höchstgewinn: der Anteil, der zu halten ist, ist dort ungewiss "
+        "(Beta-Verteilung), und für jeden wird die beste Zahl von Kontakten genommen.",
+        "Assumption of the policy until it is measured: “{action}” keeps {save} of those who would leave and costs "
+        "{cost}. Shown is what that would have brought of the customers' yearly value, cutoffs summed. By value: the "
+        "highest probability × value first, as long as that covers the cost; by risk: the highest probability first. "
+        "The last table is the expected maximum profit: the share that can be kept is uncertain there (beta "
+        "distribution), and for each the best number of contacts is taken.",
+    ),
+    "money_short": (
+        "Die Listen je eines Tages ({count} Kontakte) hätten mit den größten gefährdeten Werten zuerst {value} "
+        "{currency} gebracht, nach Risiko allein {risk}: Unterschied {gap} (Annahmen unten).",
+        "One day's lists at each cutoff ({count} contacts) would have brought {value} {currency} with the most value "
+        "at risk first, by risk alone {risk}: difference {gap} (assumptions below).",
+    ),
     "choices": ("Was an jedem Stichtag gedient hätte", "What would have served at each cutoff"),
     "findings": ("Zu beachten", "Worth knowing"),
     "name": ("Name", "name"),
@@ -201,12 +238,65 @@ def verdict(result: BacktestResult) -> list[str]:
         and whole["level_low"] * whole["level_high"] > 0
     ):
         sentences.append(of("level_off", said))
+    if not result.money.table.empty:
+        sentences.append(_money_short(result))
     counts = Counter(choice.chosen for choice in result.choices)
     told = [
         of("times" if many > 1 else "once", said, name=label(name, said), count=many)
         for name, many in counts.most_common()
     ]
     return [*sentences, of("chose", said, list=", ".join(told))]
+
+
+def money_span(value: Interval, language: str, *, sign: bool = False) -> str:
+    """Return an amount with its interval in brackets, to the unit of the currency.
+
+    Examples
+    --------
+    >>> from crm_ml.models import Interval
+    >>> money_span(Interval(1234.6, -20.2, 5000.0), "de", sign=True)
+    '+1.235 (−20 bis +5.000)'
+    """
+    return span(value, language, places=0, sign=sign)
+
+
+def room_caption(result: BacktestResult, room: str) -> str:
+    """Return what a table of money is about."""
+    terms = result.money.terms
+    if terms is None:
+        return ""
+    return of(
+        f"room_{room}",
+        result.language,
+        count=amounts.grouped(sum(terms.lists.values()), result.language),
+        days=len(result.cutoffs),
+        share=shown.share(terms.share, result.language),
+        currency=result.money.currency,
+    )
+
+
+def money_note(result: BacktestResult) -> str:
+    """Return what the money rests on; empty where there is none."""
+    terms, said = result.money.terms, result.language
+    if terms is None:
+        return ""
+    cost = amounts.money(terms.cost, result.money.currency, said)
+    action = result.money.labels.get(said, result.money.action)
+    return of("money_note", said, action=action, save=shown.share(terms.save_rate, said), cost=cost)
+
+
+def _money_short(result: BacktestResult) -> str:
+    said, terms = result.language, result.money.terms
+    own = {amount: result.money.measure(CHAMPION, amount) for amount in ("by_value", "by_risk", "value_less_risk")}
+    return of(
+        "money_short",
+        said,
+        count=amounts.grouped(float(sum(terms.lists.values())) if terms else 0.0, said),
+        value=digits(own["by_value"].value, said, places=0),
+        risk=digits(own["by_risk"].value, said, places=0),
+        gap=money_span(own["value_less_risk"], said, sign=True),
+        currency=result.money.currency,
+    )
 
 
 def _best(result: BacktestResult) -> str:

@@ -27,7 +27,7 @@ from crm_ml.features import build_features, cutoff_us, default_features
 from crm_ml.jobs.definition import eligible, outcomes
 from crm_ml.jobs.files import replace_file
 from crm_ml.models import Dataset, make_dataset
-from crm_ml.models.evaluation.backtest import COLUMNS, CUTOFF, NAME, Choice
+from crm_ml.models.evaluation.backtest_rows import COLUMNS, CUTOFF, NAME, Choice
 
 if TYPE_CHECKING:
     from crm_ml.jobs.settings import Workspace

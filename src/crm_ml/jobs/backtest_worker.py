@@ -24,7 +24,7 @@ from crm_ml.features.outcome import Outcome as ChurnOutcome
 from crm_ml.jobs.backtest_work import SCHEMA, Outcome, Task, predictions_of, read_task, store_outcome
 from crm_ml.models import Trained, TrainingPlan, train_every
 from crm_ml.models.candidates import Extras, added_candidates
-from crm_ml.models.evaluation.backtest import Choice
+from crm_ml.models.evaluation.backtest_rows import Choice
 
 Say = Callable[[str, float], None]
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crm_ml.errors import Failure, Finding, UsageError, did_you_mean
+from crm_ml.jobs.assumptions import Assumed, assumed
 from crm_ml.jobs.compare_inputs import (
     MEASURES,
-    Assumed,
     Backtest,
     ComparedRun,
     Evaluations,
     Known,
-    assumed,
     backtests,
     chosen_runs,
     importance_of,

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crm_ml import names as n
-from crm_ml.actions.policy import Policy
 from crm_ml.errors import UsageError
 from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.jobs.tracking import CHALLENGER, CHAMPION
@@ -271,28 +270,3 @@ def _backtest_rows(file: Path, root: Path) -> pd.DataFrame | None:
     except (OSError, pa.ArrowException):
         return None
     return None if frame.empty else frame
-
-
-@dataclass(frozen=True)
-class Assumed:
-    """What acting on a customer is taken to bring and cost: from the policy, an assumption until measured."""
-
-    action: str
-    label_de: str
-    label_en: str
-    save_rate: float
-    cost: float
-
-
-def assumed(policy: Policy) -> Assumed:
-    """Return save rate and cost of the action that the policy has for high risk: of the first rule for that tier alone.
-
-    Where no rule is for that tier alone, the first rule that takes it in; without one, nothing is saved at no cost.
-    """
-    rules = [rule for rule in policy.rules if rule.when.tier is None or "high" in rule.when.tier]
-    rules.sort(key=lambda rule: rule.when.tier != ("high",))
-    for rule in rules:
-        action = policy.actions.get(rule.then)
-        if action is not None:
-            return Assumed(rule.then, action.label_de, action.label_en, action.save_rate, action.cost)
-    return Assumed("", "", "", 0.0, 0.0)

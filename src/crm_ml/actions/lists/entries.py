@@ -217,6 +217,29 @@ def _staff(managers: pd.DataFrame | None, as_of: dt.date) -> dict[str, Row]:
     return {value: row for value, row in rows.items() if is_active(row.get("active_from"), row.get("active_to"), as_of)}
 
 
+def daily_capacity(managers: pd.DataFrame | None, *, as_of: dt.date, default: int) -> int:
+    """Return how many customers a day's lists hold at most: of all account managers who are at work that day.
+
+    Parameters
+    ----------
+    managers : DataFrame or None
+        As in `make_entries`. Without any there is one list.
+    as_of : date
+        The day.
+    default : int
+        Of a manager for whom none is given, and of the one list.
+
+    Examples
+    --------
+    >>> managers = pd.DataFrame({"account_manager_id": ["a", "b", "c"], "daily_capacity": [5, None, 8],
+    ...                          "active_from": None, "active_to": [None, None, dt.date(2026, 1, 1)]})
+    >>> daily_capacity(managers, as_of=dt.date(2026, 3, 2), default=10)
+    15
+    """
+    staff = _staff(managers, as_of)
+    return sum(_head(value, row, default).capacity for value, row in staff.items()) if staff else default
+
+
 def _list_names(managers: pd.DataFrame | None) -> dict[str, str]:
     if managers is None:
         return {}

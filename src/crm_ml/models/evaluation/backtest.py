@@ -19,15 +19,21 @@ from numpy.typing import NDArray
 
 from crm_ml.errors import DataError
 from crm_ml.models.evaluation import metrics
-from crm_ml.models.evaluation.intervals import Interval, bootstrap, customer_weights, interval
-from crm_ml.names import CUSTOMER_ID
+from crm_ml.models.evaluation.backtest_rows import (
+    CHAMPION,
+    CUTOFF,
+    NAME,
+    Block,
+    Choice,
+    Draws,
+    blocks_of,
+    check_predictions,
+)
+from crm_ml.models.evaluation.intervals import Interval, bootstrap, interval
 
 FloatArray = NDArray[np.float64]
-POOLED, CHAMPION = "pooled", "champion"
-CUTOFF, NAME, KIND = "cutoff", "name", "kind"
+POOLED, KIND = "pooled", "kind"
 CANDIDATE, RULE = "candidate", "rule"
-COLUMNS = (CUTOFF, CUSTOMER_ID, NAME, "margin", "p", "y", "value_at_stake")
-"""Columns of a table of predictions."""
 METRICS = ("auc", "average_precision", "lift_at_capacity", "brier", "log_loss", "ece", "level")
 HIGHER_IS_BETTER = frozenset({"auc", "average_precision", "lift_at_capacity"})
 _DIFFERENCE_COLUMNS = (CUTOFF, NAME, "other", "metric", "value", "low", "high")
@@ -44,38 +50,6 @@ def level(y: Any, p: Any, weights: Any = None) -> Any:
     truth, values, w, single = metrics._checked(y, p, weights)
     found = (w * (values - truth)).sum(axis=1) / w.sum(axis=1)
     return metrics._out(found, single)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the training as of a cutoff came to.
-
-    Attributes
-    ----------
-    cutoff : datetime.date
-    chosen : str
-        The candidate or rule that would have served.
-    verdict : str
-        ``champion`` or ``refused``, as that training said.
-    candidates, rules : tuple of str
-        What it could try.
-    """
-
-    cutoff: dt.date
-    chosen: str
-    verdict: str
-    candidates: tuple[str, ...]
-    rules: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return {
-            CUTOFF: self.cutoff.isoformat(),
-            "chosen": self.chosen,
-            "verdict": self.verdict,
-            "candidates": list(self.candidates),
-            "rules": list(self.rules),
-        }
 
 
 @dataclass(frozen=True)
@@ -172,6 +146,7 @@ def judge(
 
     Examples
     --------
+    >>> from crm_ml.models.evaluation.backtest_rows import COLUMNS
     >>> day, other = dt.date(2025, 1, 1), dt.date(2025, 4, 1)
     >>> rows = [(d, c, n, m, 0.5, c in "ab", 0.0) for d in (day, other) for n, sign in (("model", 1), ("rule", -1))
     ...         for c, m in zip("abcd", (4 * sign, 1 * sign, 2 * sign, 0 * sign))]
@@ -181,10 +156,10 @@ def judge(
     >>> result.names, result.measure("champion").value, result.difference("model", "rule").value
     (('champion', 'model', 'rule'), 0.75, 0.5)
     """
-    _check(predictions, choices)
+    check_predictions(predictions, choices)
     ordered = sorted(choices, key=lambda choice: choice.cutoff)
-    blocks = _blocks(predictions, ordered)
-    drawn = _Draws.of([block.customers for block in blocks], replicates=replicates, seed=seed)
+    blocks = blocks_of(predictions, ordered)
+    drawn = Draws.of([block.customers for block in blocks], replicates=replicates, seed=seed)
     candidates = tuple(dict.fromkeys(name for choice in ordered for name in choice.candidates))
     rules = tuple(dict.fromkeys(name for choice in ordered for name in choice.rules))
     names = (CHAMPION, *candidates, *rules)
@@ -220,88 +195,10 @@ def _best(rows: pd.DataFrame) -> str:
     return str(known[NAME].iloc[0]) if len(known) else ""
 
 
-def _check(predictions: pd.DataFrame, choices: Sequence[Choice]) -> None:
-    missing = [name for name in COLUMNS if name not in predictions.columns]
-    if missing:
-        raise DataError(
-            f"Predictions must have the columns {', '.join(COLUMNS)}; {', '.join(missing)} are missing",
-            remedy="Use the table that a backtest writes.",
-            code="missing_column",
-        )
-    given, chosen = {str(day) for day in predictions[CUTOFF].unique()}, {str(choice.cutoff) for choice in choices}
-    if not given or given != chosen:
-        raise DataError(
-            f"Every cutoff must have one choice and predictions; found predictions at "
-            f"{', '.join(sorted(given)) or 'none'} and choices at {', '.join(sorted(chosen)) or 'none'}",
-            remedy="Give one choice per cutoff.",
-            code="no_choice",
-        )
-
-
-@dataclass(frozen=True)
-class _Block:
-    """One cutoff: customers in sorted order, what happened, and each name's scores beside it."""
-
-    cutoff: dt.date
-    customers: NDArray[np.object_]
-    y: NDArray[np.bool_]
-    margins: Mapping[str, FloatArray]
-    probabilities: Mapping[str, FloatArray]
-
-    def first_of(self, name: str) -> str:
-        """Return the name under which the same scores stand first."""
-        return next(known for known, margin in self.margins.items() if margin is self.margins[name])
-
-
-def _blocks(predictions: pd.DataFrame, choices: Sequence[Choice]) -> list[_Block]:
-    days = predictions[CUTOFF].astype(str)
-    return [_block(predictions[days == str(choice.cutoff)], choice) for choice in choices]
-
-
-def _block(rows: pd.DataFrame, choice: Choice) -> _Block:
-    parts = {str(name): part.sort_values(CUSTOMER_ID) for name, part in rows.groupby(NAME, sort=False)}
-    whole = next(iter(parts.values()))
-    customers, y = whole[CUSTOMER_ID].to_numpy(dtype=object), whole["y"].to_numpy(dtype=bool)
-    for name, part in parts.items():
-        same = np.array_equal(part[CUSTOMER_ID].to_numpy(dtype=object), customers)
-        if not same or not np.array_equal(part["y"].to_numpy(dtype=bool), y):
-            raise DataError(
-                f"At {choice.cutoff} every score must stand for the same customers and outcomes; {name} does not",
-                remedy="Use the table that a backtest writes.",
-                code="unlike_rows",
-            )
-    if choice.chosen not in parts:
-        raise DataError(
-            f"At {choice.cutoff} there are no predictions of {choice.chosen}, which was chosen there",
-            remedy=f"Found {', '.join(parts)}.",
-            code="no_choice",
-        )
-    margins = {name: part["margin"].to_numpy(np.float64) for name, part in parts.items()}
-    probabilities = {name: part["p"].to_numpy(np.float64) for name, part in parts.items()}
-    margins[CHAMPION], probabilities[CHAMPION] = margins[choice.chosen], probabilities[choice.chosen]
-    return _Block(choice.cutoff, customers, y, margins, probabilities)
-
-
-@dataclass(frozen=True)
-class _Draws:
-    """How often each row of each cutoff is drawn, shape (replicates, rows), from one draw of customers for all."""
-
-    weights: list[NDArray[np.int16]]
-    totals: list[FloatArray]
-
-    @classmethod
-    def of(cls, customers: Sequence[NDArray[np.object_]], *, replicates: int, seed: int) -> _Draws:
-        everyone, index = np.unique(np.concatenate(customers), return_inverse=True)
-        counts = customer_weights(everyone, replicates=replicates, seed=seed)
-        places = np.split(index, np.cumsum([len(part) for part in customers])[:-1])
-        weights = [counts[:, place] for place in places]
-        return cls(weights, [part.sum(axis=1, dtype=np.float64) for part in weights])
-
-
 class _Measures:
     """Every metric of every name over any set of cutoffs, and its value in each draw; each computed once."""
 
-    def __init__(self, blocks: Sequence[_Block], drawn: _Draws, capacity: float) -> None:
+    def __init__(self, blocks: Sequence[Block], drawn: Draws, capacity: float) -> None:
         self._blocks, self._drawn, self._capacity = blocks, drawn, capacity
         self._known: dict[tuple[tuple[int, ...], str, str], tuple[float, FloatArray]] = {}
 
@@ -349,7 +246,7 @@ _MEASURES: Mapping[str, tuple[Callable[..., Any], bool]] = {
 """Each measure, and whether it reads margins (else probabilities)."""
 
 
-def _row(blocks: Sequence[_Block], there: tuple[int, ...], measures: _Measures, name: str) -> dict[str, float | int]:
+def _row(blocks: Sequence[Block], there: tuple[int, ...], measures: _Measures, name: str) -> dict[str, float | int]:
     row: dict[str, float | int] = {
         "cutoffs": len(there),
         "rows": sum(len(blocks[k].y) for k in there),

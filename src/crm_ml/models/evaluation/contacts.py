@@ -144,13 +144,16 @@ def _highest(values: FloatArray, w: FloatArray, room: int) -> FloatArray:
     if not len(values):
         return np.zeros(w.shape)
     order = np.argsort(-values, kind="stable")
-    ordered = values[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(ordered) != 0])
+    starts = np.flatnonzero(np.r_[True, np.diff(values[order]) != 0])
+    # few of many are contacted: the rest need not be looked at where the first ones fill the room in every draw
+    ends = starts[starts >= max(2 * room, 1)]
+    if len(ends) and w[:, order[: ends[0]]].sum(axis=1).min(initial=np.inf) >= room:
+        order, starts = order[: ends[0]], starts[starts < ends[0]]
     there = np.add.reduceat(w[:, order], starts, axis=1)
     before = np.cumsum(there, axis=1) - there
     fits = np.divide(np.clip(room - before, 0.0, there), there, out=np.zeros_like(there), where=there > 0)
-    share = np.empty(w.shape)
-    share[:, order] = np.repeat(fits, np.diff(np.r_[starts, len(ordered)]), axis=1)
+    share = np.zeros(w.shape)
+    share[:, order] = np.repeat(fits, np.diff(np.r_[starts, len(order)]), axis=1)
     return share
 
 

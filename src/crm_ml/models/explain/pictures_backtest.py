@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from crm_ml.models.evaluation.backtest import CHAMPION, CUTOFF, HIGHER_IS_BETTER, NAME, POOLED
+from crm_ml.models.evaluation.backtest import HIGHER_IS_BETTER, POOLED
+from crm_ml.models.evaluation.backtest_rows import CHAMPION, CUTOFF, NAME
 from crm_ml.models.explain.pictures import COLOURS
 
 if TYPE_CHECKING:
