@@ -25,6 +25,7 @@ _MEASURES = {
     "auc": "AUC (chance that a churner is ranked above a stayer)",
     "average_precision": "average precision",
     "brier": "Brier score (mean squared error of the probability)",
+    "brier_skill": "Brier skill (1 less the Brier score over that of the base rate)",
     "ece": "calibration error (10 bins of equal count)",
     "lift_at_capacity": "lift among the riskiest tenth",
 }
@@ -178,11 +179,9 @@ def _calibration(training: Training) -> list[str]:
     rows = training.evaluation.sort_values(["as_of", "customer_id"])
     y, p = rows["y"].to_numpy(bool), rows["p"].to_numpy(np.float64)
     table = reliability_table(y, p)
-    rate = float(y.mean())
-    skill = 1 - float(((p - y) ** 2).mean()) / (rate * (1 - rate)) if 0 < rate < 1 else float("nan")
     columns = (table[key] for key in ("mean_prediction", "rate", "low", "high", "rows"))
     return [
-        f"Mean prediction {p.mean():.3f}, share that churned {rate:.3f}; Brier skill against that share {skill:.3f}.",
+        f"Mean prediction {p.mean():.3f}, share that churned {y.mean():.3f}.",
         "",
         "| predicted | churned | interval | rows |",
         "|---:|---:|---:|---:|",

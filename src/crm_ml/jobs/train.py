@@ -88,7 +88,7 @@ class TrainResult:
 
     @property
     def metrics(self) -> Mapping[str, Interval]:
-        """``auc``, ``average_precision``, ``brier``, ``ece`` and ``lift_at_capacity``, each with its 95 % interval."""
+        """``auc``, ``average_precision``, ``brier``, ``brier_skill``, ``ece``, ``lift_at_capacity``, with intervals."""
         return self.training.metrics
 
     @cached_property

@@ -93,6 +93,39 @@ def brier(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> Any:
     return _out((w * (values - truth) ** 2).sum(axis=1) / w.sum(axis=1), single)
 
 
+def brier_skill(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> Any:
+    """Return the Brier skill score ``1 - Brier(p) / Brier(base rate)``.
+
+    1 is certainty, 0 is no better than giving every row the rate of all, below 0 is worse; NaN where all rows had the
+    same outcome. The base rate is that of the very rows that are judged, which is the strictest reference without
+    ranking. Source: Murphy (1973), with the sample's climatology as the reference.
+
+    Parameters
+    ----------
+    y : array of bool, shape (rows,)
+        What happened.
+    p : array of float, shape (rows,)
+        Predicted probabilities.
+    weights : array, shape (rows,) or (replicates, rows), optional
+        How often each row counts.
+
+    Returns
+    -------
+    float or numpy.ndarray of shape (replicates,)
+
+    Examples
+    --------
+    >>> brier_skill([0, 0, 1, 1], [0.0, 0.0, 1.0, 1.0]), brier_skill([0, 1], [0.5, 0.5])
+    (1.0, 0.0)
+    >>> brier_skill([0, 0, 0, 1], [0.0, 0.5, 0.0, 0.5])  # 1 - (2 * .25 / 4) / (.25 * .75)
+    0.33333333333333337
+    """
+    truth, _, w, single = _checked(y, p, weights)
+    rate = (w @ truth) / w.sum(axis=1)
+    spread = rate * (1 - rate)
+    return _out(1 - np.divide(brier(truth, p, w), spread, out=np.full(len(w), np.nan), where=spread > 0), single)
+
+
 def log_loss(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> Any:
     """Return the mean negative log-likelihood; probabilities are clipped to [1e-15, 1 - 1e-15].
 
