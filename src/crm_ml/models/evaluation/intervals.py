@@ -93,7 +93,7 @@ class Evaluation:
         return interval(value, self.auc_replicates[name] - self.auc_replicates[other], level=level)
 
     def measures(self, name: str) -> dict[str, Interval]:
-        """Return AUC, average precision, Brier score and skill, calibration error and lift of a score, with intervals."""
+        """Return AUC, average precision, Brier score and skill, calibration error and lift, with intervals."""
         lift = partial(metrics.lift_at_capacity, capacity=self.capacity)
         others: dict[str, tuple[Callable[..., Any], FloatArray]] = {
             "average_precision": (metrics.average_precision, self.margins[name]),

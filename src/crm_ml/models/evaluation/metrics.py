@@ -225,7 +225,26 @@ def wilson_interval(rate: float, rows: int, *, z: float = 1.959964) -> tuple[flo
     """
     middle = (rate + z**2 / (2 * rows)) / (1 + z**2 / rows)
     half = z / (1 + z**2 / rows) * float(np.sqrt(rate * (1 - rate) / rows + z**2 / (4 * rows**2)))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # at a share of 0 or 1 an end is the share itself, but for rounding
+    return max(0.0, min(rate, middle - half)), min(1.0, max(rate, middle + half))
+
+
+def exact_interval(rate: float, rows: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a share (Clopper and Pearson 1934), which holds its level however far in the tail.
+
+    `rate` x `rows` need not be whole: a mean over several days of the same customers, each counted once.
+
+    Examples
+    --------
+    >>> [round(v, 4) for v in exact_interval(0.5, 10)], [round(v, 4) for v in exact_interval(0.0, 100, level=0.99)]
+    ([0.1871, 0.8129], [0.0, 0.0516])
+    """
+    from scipy.special import betaincinv
+
+    tail, events = (1 - level) / 2, rate * rows
+    low = float(betaincinv(events, rows - events + 1, tail)) if events > 0 else 0.0
+    high = float(betaincinv(events + 1, rows - events, 1 - tail)) if events < rows else 1.0
+    return low, high
 
 
 def gain_table(y: ArrayLike, score: ArrayLike, *, points: int = 101) -> dict[str, list[float]]:

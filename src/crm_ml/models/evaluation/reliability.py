@@ -104,13 +104,14 @@ def _group(rows: pd.DataFrame, replicates: int, seed: int) -> dict[str, Any]:
     # sorted, so that the order of the table cannot matter
     rows = rows.assign(**{CUSTOMER_ID: rows[CUSTOMER_ID].astype(str)}).sort_values([CUSTOMER_ID, "p", "y"])
     y, p = rows["y"].to_numpy(bool), rows["p"].to_numpy(np.float64)
-    customers = rows[CUSTOMER_ID].to_numpy(dtype=object)
-    count, rate, mean = len(np.unique(customers)), float(y.mean()), float(p.mean())
+    customers, of_row = np.unique(rows[CUSTOMER_ID].to_numpy(dtype=object), return_inverse=True)
+    count, rate, mean = len(customers), float(y.mean()), float(p.mean())
     if count == len(y) or rate in (0.0, 1.0):
         low, high = wilson_interval(rate, count)
     else:
+        # summed per customer first: a third of the work with three days each
         weights = customer_weights(customers, replicates=replicates, seed=seed)
-        drawn = interval(rate, bootstrap(_rate, y, p, weights))
+        drawn = interval(rate, bootstrap(_rate, np.bincount(of_row, y), np.bincount(of_row), weights))
         low, high = drawn.low, drawn.high
     return {
         "rows": len(y),
@@ -125,5 +126,5 @@ def _group(rows: pd.DataFrame, replicates: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _rate(y: ArrayLike, _p: ArrayLike, weights: FloatArray) -> FloatArray:
-    return np.asarray(weights @ np.asarray(y, dtype=np.float64) / weights.sum(axis=1))
+def _rate(events: FloatArray, rows: FloatArray, weights: FloatArray) -> FloatArray:
+    return np.asarray((weights @ events) / (weights @ rows))
