@@ -21,6 +21,7 @@ SECTIONS = [
     "Features",
     "Measured",
     "Calibration",
+    "Reliability by tier and segment",
     "Compared with rules",
     "What these customers can show",
     "Leaks and stability",

@@ -50,6 +50,8 @@ def test_a_run_holds_what_a_scientist_looks_for(trained_firm):
         "tables/snapshots.csv",
         "tables/candidates.csv",
         "tables/reliability.json",
+        "tables/reliability_by_tier.json",
+        "tables/reliability_by_segment.json",
         "tables/gain.json",
         "bundle/bundle.json",
     } <= names
