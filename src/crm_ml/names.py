@@ -38,6 +38,7 @@ ORDER_DAYS_COUNT: Final = "order_days_count"
 ORDER_GAP_DAYS_MEAN: Final = "order_gap_days_mean"
 ORDERS_COUNT_365D: Final = "orders_count_365d"
 NET_REVENUE_365D: Final = "orders_net_revenue_365d"
+EMPLOYEES: Final = "employees"
 COST_365D: Final = "orders_cost_365d"
 
 # one money unit is 10,000 of these: amounts are integers inside, so sums do not depend on their order

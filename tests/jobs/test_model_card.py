@@ -21,6 +21,7 @@ SECTIONS = [
     "Features",
     "Measured",
     "Calibration",
+    "Reliability by tier and segment",
     "Compared with rules",
     "What these customers can show",
     "Leaks and stability",
@@ -47,6 +48,8 @@ def test_the_card_of_a_run_holds_its_figures(run_and_card):
     assert re.findall(r"^## (.+)$", card, flags=re.MULTILINE) == SECTIONS
     ends = [run.metrics[name] for name in ("auc", "auc_low", "auc_high")]
     assert "| {:.3f} | {:.3f} to {:.3f} |".format(*ends) in section(card, "Measured")
+    skill = [run.metrics[f"brier_skill{end}"] for end in ("", "_low", "_high")]
+    assert "base rate) | {:.3f} | {:.3f} to {:.3f} |".format(*skill) in section(card, "Measured")
     assert f"{run.metrics['train_rows']:,.0f} rows" in section(card, "Data")
     assert "no purchase in the 90 days" in section(card, "Label")
     rules = section(card, "Compared with rules")

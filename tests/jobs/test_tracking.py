@@ -27,6 +27,8 @@ def test_a_run_holds_what_a_scientist_looks_for(trained_firm):
     version = client.get_model_version_by_alias("churn", "champion")
     run = client.get_run(version.run_id)
     assert {"auc", "auc_low", "auc_high", "brier", "ece", "average_precision", "train_rows"} <= set(run.data.metrics)
+    low, skill, high = (run.data.metrics[f"brier_skill{end}"] for end in ("_low", "", "_high"))
+    assert low < skill < high < 1
     assert any(name.startswith("auc_minus_days_since_last_order") for name in run.data.metrics)
     assert run.data.params["horizon_days"] == "90"
     assert {"as_of", "data_hash", "sha256", "schema_version", "verdict", "model_kind"} <= set(run.data.tags)
@@ -48,6 +50,8 @@ def test_a_run_holds_what_a_scientist_looks_for(trained_firm):
         "tables/snapshots.csv",
         "tables/candidates.csv",
         "tables/reliability.json",
+        "tables/reliability_by_tier.json",
+        "tables/reliability_by_segment.json",
         "tables/gain.json",
         "bundle/bundle.json",
     } <= names

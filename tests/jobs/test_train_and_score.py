@@ -153,6 +153,10 @@ def test_a_refused_model_never_replaces_one_that_passed(untrained, firm_day):
     said = json.loads(run.stdout)
     assert said["error"]["code"] == "refused"
     assert {"version", "run_id", "verdict", "metrics", "baselines"} <= set(said)
+    skill = said["metrics"]["brier_skill"]
+    assert skill["low"] <= skill["value"] <= skill["high"] < 1
+    assert said["reliability"] == json.loads(json.dumps(again.reliability.as_dict()))
+    assert sum(row["rows"] for row in said["reliability"]["by_tier"]) == len(again.training.evaluation)
 
 
 def test_training_twice_gives_the_same_bundle(workspace, firm_day):
@@ -161,6 +165,7 @@ def test_training_twice_gives_the_same_bundle(workspace, firm_day):
     assert len([path for path in (workspace / "mlflow" / "bundles").iterdir() if path.is_dir()]) == 1
     assert "# Churn model as of 2025-03-03" in again.card()
     assert list(again.table.columns) == ["measure", "value", "low", "high"]
+    assert "| tier low |" in again.card()
     assert again.plot().axes
 
 

@@ -9,6 +9,8 @@ from sklearn import metrics as sk
 from crm_ml.models.evaluation import metrics as m
 from crm_ml.models.evaluation.intervals import customer_weights, evaluate, interval
 
+MEASURES = (m.auc, m.average_precision, m.brier, m.brier_skill, m.calibration_error, m.lift_at_capacity)
+
 rows = st.lists(
     st.tuples(st.booleans(), st.sampled_from([0.05, 0.1, 0.3, 0.3000001, 0.5, 0.77, 0.9])), min_size=2, max_size=60
 ).filter(lambda pairs: len({y for y, _ in pairs}) == 2)
@@ -27,6 +29,8 @@ def test_measures_equal_scikit_learn_with_and_without_weights(pairs, seed):
         assert m.auc(y, p, w) == pytest.approx(sk.roc_auc_score(y, p, sample_weight=w))
         assert m.average_precision(y, p, w) == pytest.approx(sk.average_precision_score(y, p, sample_weight=w))
         assert m.brier(y, p, w) == pytest.approx(sk.brier_score_loss(y, p, sample_weight=w))
+        base = sk.brier_score_loss(y, np.full(len(y), np.average(y, weights=w)), sample_weight=w)
+        assert m.brier_skill(y, p, w) == pytest.approx(1 - m.brier(y, p, w) / base)
         assert m.log_loss(y, p, w) == pytest.approx(sk.log_loss(y, p, sample_weight=w))
 
 
@@ -34,7 +38,7 @@ def test_measures_equal_scikit_learn_with_and_without_weights(pairs, seed):
 def test_the_order_of_rows_never_matters(pairs, seed):
     y, p = split(pairs)
     order = np.random.default_rng(seed).permutation(len(y))
-    for measure in (m.auc, m.average_precision, m.brier, m.calibration_error, m.lift_at_capacity):
+    for measure in MEASURES:
         assert measure(y[order], p[order]) == pytest.approx(measure(y, p), abs=1e-12)
 
 
@@ -42,7 +46,7 @@ def test_the_order_of_rows_never_matters(pairs, seed):
 def test_a_weight_of_two_is_the_row_standing_twice(pairs):
     y, p = split(pairs)
     twice = np.full(len(y), 2.0)
-    for measure in (m.auc, m.average_precision, m.brier, m.calibration_error, m.lift_at_capacity):
+    for measure in MEASURES:
         assert measure(y, p, twice) == pytest.approx(measure(np.tile(y, 2), np.tile(p, 2)), abs=1e-12)
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import brier_score_loss
 from crm_ml.errors import DataError
 from crm_ml.models import make_dataset
 from crm_ml.models.calibration import Trial
-from crm_ml.models.evaluation import brier_skill, reliability_by, skill_interval
+from crm_ml.models.evaluation import brier_skill, evaluate, reliability_by, skill_interval
 from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.evaluation.metrics import wilson_interval
 from crm_ml.models.explain.pictures_reliability import plot_reliability_by
@@ -53,6 +53,15 @@ def test_the_interval_of_the_skill_counts_customers_not_rows():
     ]
     assert (ends[0].low, ends[0].high) == pytest.approx((ends[1].low, ends[1].high))
     assert ends[0].low < ends[0].value < ends[0].high
+
+
+def test_an_evaluation_measures_the_skill_on_the_draws_of_the_other_measures():
+    table = predictions(300, per_customer=3)
+    y, p = table["y"].to_numpy(), table["p"].to_numpy()
+    measured = evaluate(y, {"m": p}, {"m": p}, table["customer_id"], replicates=200, seed=3).measures("m")
+    assert measured["brier_skill"] == skill_interval(y, p, table["customer_id"], replicates=200, seed=3)
+    base = brier_score_loss(y, np.full(len(y), y.mean()))
+    assert measured["brier_skill"].value == pytest.approx(1 - measured["brier"].value / base)
 
 
 def test_a_tier_of_single_rows_has_the_score_interval():

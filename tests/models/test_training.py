@@ -51,7 +51,8 @@ def test_a_learnable_firm_gives_a_champion_that_beats_the_rules(small_training, 
 
 
 def test_intervals_hold_their_values(small_training):
-    assert set(small_training.metrics) == {"auc", "average_precision", "brier", "ece", "lift_at_capacity"}
+    measures = {"auc", "average_precision", "brier", "brier_skill", "ece", "lift_at_capacity"}
+    assert set(small_training.metrics) == measures
     for value in small_training.metrics.values():
         assert value.low <= value.value <= value.high
     assert small_training.metrics["auc"].high - small_training.metrics["auc"].low > 0.01

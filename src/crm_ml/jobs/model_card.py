@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from crm_ml.errors import Finding
 from crm_ml.features.catalogue import default_features
@@ -18,6 +21,7 @@ from crm_ml.features.outcome import Outcome
 from crm_ml.jobs.feasibility import after_training
 from crm_ml.models import Interval, Training
 from crm_ml.models.evaluation.metrics import reliability_table
+from crm_ml.models.evaluation.segments import LEAST_CUSTOMERS, MATTERS, OTHER, Reliability, name_of
 from crm_ml.models.evaluation.stability import stability_over_time
 from crm_ml.models.explain.outcome_texts import outcome_clause
 
@@ -25,10 +29,12 @@ _MEASURES = {
     "auc": "AUC (chance that a churner is ranked above a stayer)",
     "average_precision": "average precision",
     "brier": "Brier score (mean squared error of the probability)",
+    "brier_skill": "Brier skill (1 less the Brier score over that of the base rate)",
     "ece": "calibration error (10 bins of equal count)",
     "lift_at_capacity": "lift among the riskiest tenth",
 }
 _MOST_USED = 10
+_MOST_SEGMENTS = 15
 _CHECKS = ("leak", "suspicious", "stab", "unstable", "shift", "adversarial", "drift", "sensitiv")
 _LAW = (
     "**Profiling, GDPR Art. 4(4).** Where a customer is a natural person (sole trader, freelancer) the score is "
@@ -47,7 +53,12 @@ _LAW = (
 
 
 def model_card(
-    training: Training, facts: Mapping[str, str], most_used: Sequence[str], *, checks: Sequence[Finding] = ()
+    training: Training,
+    facts: Mapping[str, str],
+    most_used: Sequence[str],
+    *,
+    checks: Sequence[Finding] = (),
+    reliability: Reliability | None = None,
 ) -> str:
     """Return the card as Markdown.
 
@@ -61,6 +72,8 @@ def model_card(
         Features in the order of their mean absolute contribution.
     checks : sequence of Finding
         What the leak guard and the looks at stability found, beside the findings of the training itself.
+    reliability : Reliability, optional
+        By tier and segment; left out where it was not measured.
     """
     found = [finding for finding in training.findings if finding.severity == "warning"]
     checked = [finding for finding in found if finding.code.startswith(_CHECKS)]
@@ -76,6 +89,7 @@ def model_card(
         *_section("Features", _features(training, most_used)),
         *_section("Measured", _measured(training), bullets=False),
         *_section("Calibration", _calibration(training), bullets=False),
+        *(_section("Reliability by tier and segment", _groups(reliability), bullets=False) if reliability else ()),
         *_section("Compared with rules", _rules(training), bullets=False),
         *_section("What these customers can show", [f"{after_training(training).sentence('en')}."], bullets=False),
         *_section("Leaks and stability", [*(_findings([*checked, *checks]) or [_NOTHING]), *_steadiness(training)]),
@@ -178,11 +192,9 @@ def _calibration(training: Training) -> list[str]:
     rows = training.evaluation.sort_values(["as_of", "customer_id"])
     y, p = rows["y"].to_numpy(bool), rows["p"].to_numpy(np.float64)
     table = reliability_table(y, p)
-    rate = float(y.mean())
-    skill = 1 - float(((p - y) ** 2).mean()) / (rate * (1 - rate)) if 0 < rate < 1 else float("nan")
     columns = (table[key] for key in ("mean_prediction", "rate", "low", "high", "rows"))
     return [
-        f"Mean prediction {p.mean():.3f}, share that churned {rate:.3f}; Brier skill against that share {skill:.3f}.",
+        f"Mean prediction {p.mean():.3f}, share that churned {y.mean():.3f}.",
         "",
         "| predicted | churned | interval | rows |",
         "|---:|---:|---:|---:|",
@@ -191,6 +203,39 @@ def _calibration(training: Training) -> list[str]:
             for p, share, a, b, n in zip(*columns, strict=True)
         ),
     ]
+
+
+def _groups(reliability: Reliability) -> list[str]:
+    segments = reliability.by_segment
+    worst = _worst(segments)
+    few = f"; of {len(segments)} segments the {len(worst)} with the largest difference" * (len(worst) < len(segments))
+    return [
+        "On the evaluation days; tiers of the policy, segments of at least "
+        f"{LEAST_CUSTOMERS} customers (smaller ones are `{OTHER}`); 95 % intervals over customers{few}.",
+        "",
+        "| group | customers | rows | predicted | churned | interval |",
+        "|---|---:|---:|---:|---:|---:|",
+        *map(_group, replace(reliability, by_segment=worst).table.itertuples()),
+        "",
+        *(
+            _findings(reliability.findings())
+            or [f"None of the {len(reliability.table)} groups is off by {MATTERS:.2f} or more beyond chance."]
+        ),
+    ]
+
+
+def _group(row: Any) -> str:
+    shares = f"{row.mean_prediction:.3f} | {row.rate:.3f} | {row.low:.3f} to {row.high:.3f}"
+    return f"| {_cell(name_of(row))} | {row.customers:,} | {row.rows:,} | {shares} |"
+
+
+def _worst(segments: pd.DataFrame) -> pd.DataFrame:
+    """Return as many segments as a page can take, those with the largest difference, in their own order."""
+    return segments.loc[segments["difference"].abs().nlargest(_MOST_SEGMENTS).index.sort_values()]
+
+
+def _cell(text: str) -> str:
+    return _line(text).replace("|", "\\|")
 
 
 def _rules(training: Training) -> list[str]:

@@ -6,7 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -34,11 +34,13 @@ from crm_ml.jobs.lock import locked
 from crm_ml.jobs.model_card import model_card
 from crm_ml.jobs.promote import Ruling, enact, rule_on
 from crm_ml.jobs.realised import realised_performance
+from crm_ml.jobs.reliability import reliability_of_training
 from crm_ml.jobs.score_table import SCHEMA_VERSION
 from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.jobs.training_record import Explained, explain, reliability_picture, training_record
 from crm_ml.models import Calendar, Dataset, Training, make_dataset, train_churn, write_bundle
 from crm_ml.models.candidates import Extras, added_candidates
+from crm_ml.models.evaluation.segments import Reliability
 from crm_ml.models.tuning import Tuning
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ class TrainResult:
     findings : tuple of Finding
     serves : bool
         Whether its bundle is what `score` uses now (a refused one only where nothing else serves).
+    reliability : Reliability
+        On the evaluation rows, `by_tier` of the policy and `by_segment`: mean prediction, rate and its interval.
     """
 
     model: str
@@ -80,6 +84,7 @@ class TrainResult:
     most_used: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     serves: bool = False
+    reliability: Reliability = field(default_factory=Reliability)
 
     @property
     def model_kind(self) -> str:
@@ -88,7 +93,7 @@ class TrainResult:
 
     @property
     def metrics(self) -> Mapping[str, Interval]:
-        """``auc``, ``average_precision``, ``brier``, ``ece`` and ``lift_at_capacity``, each with its 95 % interval."""
+        """``auc``, ``average_precision``, ``brier``, ``brier_skill``, ``ece``, ``lift_at_capacity``, with intervals."""
         return self.training.metrics
 
     @cached_property
@@ -120,7 +125,7 @@ class TrainResult:
 
     def card(self) -> str:
         """Return the model card as Markdown."""
-        return model_card(self.training, self.facts, self.most_used)
+        return model_card(self.training, self.facts, self.most_used, reliability=self.reliability)
 
     def write_model_card(self, path: str | Path) -> None:
         """Write the model card, e.g. to ``models/churn.md``."""
@@ -139,6 +144,7 @@ class TrainResult:
             "sha256": self.facts["sha256"],
             "data_hash": self.facts["data_hash"],
             "feasibility": self.feasibility.as_dict(),
+            "reliability": self.reliability.as_dict(),
             "findings": [finding.as_dict() for finding in self.findings],
         }
 
@@ -205,8 +211,9 @@ def train(
             "crm_ml": crm_ml.__version__,
             **{name.replace("-", "_"): version(name) for name in _PACKAGES},
         }
-        findings = (*tables.findings, *training.findings, after_training(training).finding())
         evaluated = dataset.frame[dataset.frame[n.AS_OF].isin(training.evaluated_on)]
+        reliability, told = reliability_of_training(workspace, training, evaluated)
+        findings = (*tables.findings, *training.findings, *told, after_training(training).finding())
         explained = explain(training, evaluated)
         most_used = tuple(explained.most_used)
         with _bundle_folder(workspace, dry_run) as folder:
@@ -214,9 +221,11 @@ def train(
             facts["sha256"] = write_bundle(training.model, folder, meta)
             crash_point("train.bundle_written")
             if dry_run:
-                return TrainResult(kind, "", "", training.verdict, training, facts, most_used, findings)
+                return TrainResult(
+                    kind, "", "", training.verdict, training, facts, most_used, findings, reliability=reliability
+                )
             say("writing the run to MLflow")
-            made = _Made(training, explained, evaluated, folder, facts, findings)
+            made = _Made(training, explained, reliability, evaluated, folder, facts, findings)
             return _keep(workspace, made, tables, say=say)
 
 
@@ -319,6 +328,7 @@ class _Made:
 
     training: Training
     explained: Explained
+    reliability: Reliability
     evaluated: pd.DataFrame
     bundle: Path
     facts: Mapping[str, str]
@@ -328,7 +338,7 @@ class _Made:
 def _keep(workspace: Workspace, made: _Made, tables: Tables, *, say: Callable[[str], None]) -> TrainResult:
     """Log, register and, if it passes the gate, let the new version serve."""
     training, facts, day = made.training, made.facts, dt.date.fromisoformat(made.facts["as_of"])
-    record = training_record(training, made.explained, bundle=made.bundle, facts=facts)
+    record = training_record(training, made.explained, made.reliability, bundle=made.bundle, facts=facts)
     run_id = tracking.log_run(workspace, record, experiment=CHURN)
     write_evaluation(workspace, run_id, training.evaluation, made.evaluated)
     store = tracking.bundle_store(workspace)
@@ -348,7 +358,9 @@ def _keep(workspace: Workspace, made: _Made, tables: Tables, *, say: Callable[[s
     crash_point("train.realised")
     findings = (*made.findings, *_held(verdict, ruling))
     most_used = tuple(made.explained.most_used)
-    return TrainResult(CHURN, number, run_id, verdict, training, facts, most_used, findings, ruling.passed)
+    return TrainResult(
+        CHURN, number, run_id, verdict, training, facts, most_used, findings, ruling.passed, made.reliability
+    )
 
 
 def recipe_of(training: Training) -> str:

@@ -15,6 +15,7 @@ from crm_ml.jobs.model_card import model_card
 from crm_ml.jobs.tracking import RunRecord, as_json
 from crm_ml.models import Contributions, Training
 from crm_ml.models.evaluation.metrics import gain_table, reliability_table
+from crm_ml.models.evaluation.segments import Reliability
 from crm_ml.models.evaluation.stability import stability_over_time
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 _PICTURE_ROWS = 2_000
 
 
-def training_record(training: Training, explained: Explained, *, bundle: Path, facts: Mapping[str, str]) -> RunRecord:
+def training_record(
+    training: Training, explained: Explained, reliability: Reliability, *, bundle: Path, facts: Mapping[str, str]
+) -> RunRecord:
     """Return the run of a training.
 
     Parameters
@@ -32,6 +35,8 @@ def training_record(training: Training, explained: Explained, *, bundle: Path, f
         What came out of it.
     explained : Explained
         Rows of the evaluation and what each feature added to them (`explain`).
+    reliability : Reliability
+        Of the same rows by tier and segment.
     bundle : Path
         Folder with the bundle's files.
     facts : mapping
@@ -53,16 +58,16 @@ def training_record(training: Training, explained: Explained, *, bundle: Path, f
     y, p = evaluation["y"].to_numpy(bool), evaluation["p"].to_numpy(np.float64)
     importance = explained.contributions.importance()
     texts = {
-        "model_card.md": model_card(training, facts, explained.most_used),
+        "model_card.md": model_card(training, facts, explained.most_used, reliability=reliability),
         "summary.json": as_json(training.summary()),
         "tables/snapshots.csv": _snapshots(training).to_csv(index=False, lineterminator="\n"),
         "tables/candidates.csv": training.candidates.to_csv(index=False, lineterminator="\n"),
         "tables/leak_guard.csv": training.leaks.table.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
         "tables/list_stability.csv": lists.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
         "tables/importance.csv": importance.to_csv(index=False, lineterminator="\n"),
-        "tables/importance.json": as_json(
-            {"columns": list(importance.columns), "data": importance.to_numpy().tolist()}
-        ),
+        "tables/importance.json": _split(importance),
+        "tables/reliability_by_tier.json": _split(reliability.by_tier),
+        "tables/reliability_by_segment.json": _split(reliability.by_segment),
         "tables/reliability.json": as_json(reliability_table(y, p)),
         "tables/gain.json": as_json(gain_table(y, p)),
         "tables/predictions.csv": evaluation[[n.AS_OF, "y", "p"]]
@@ -78,6 +83,12 @@ def training_record(training: Training, explained: Explained, *, bundle: Path, f
         figures=_pictures(training, explained),
         bundle=bundle,
     )
+
+
+def _split(table: pd.DataFrame) -> str:
+    """Return a table as MLflow shows it; missing values are null."""
+    plain = table.astype(object).where(table.notna(), None)
+    return as_json({"columns": list(plain.columns), "data": plain.to_numpy().tolist()})
 
 
 @dataclass(frozen=True)

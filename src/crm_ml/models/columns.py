@@ -112,7 +112,8 @@ def _encode(values: Any, column: Column) -> FloatArray:
     return numbers
 
 
-def _is_text(values: pd.Series[Any]) -> bool:
+def is_text(values: pd.Series[Any]) -> bool:
+    """Return whether a feature is a category: it has values, and all of them are texts."""
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return False
     present = values.dropna()
@@ -158,7 +159,7 @@ def learn_columns(
     constant: list[str] = []
     for name in features:
         values = frame[name]
-        if _is_text(values):
+        if is_text(values):
             column = Column(name, "category", _levels(values, customers))
         else:
             column = Column(name, "number")

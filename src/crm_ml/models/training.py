@@ -29,7 +29,7 @@ class Training:
     model : Model
         Refitted on all mature snapshots.
     metrics : dict of Interval
-        ``auc``, ``average_precision``, ``brier``, ``ece``, ``lift_at_capacity`` of what is in `model`.
+        ``auc``, ``average_precision``, ``brier``, ``brier_skill``, ``ece``, ``lift_at_capacity`` of what is in `model`.
     differences : dict of Interval
         AUC of `compared` minus AUC of each rule, paired.
     compared : str

@@ -14,6 +14,7 @@ from crm_ml.models.evaluation.metrics import (
     auc,
     average_precision,
     brier,
+    brier_skill,
     calibration_error,
     gain_table,
     lift_at_capacity,
@@ -22,7 +23,8 @@ from crm_ml.models.evaluation.metrics import (
 )
 from crm_ml.models.evaluation.probes import drop_top_features
 from crm_ml.models.evaluation.profit import SaveRate, empb, empb_share, empc, empc_share
-from crm_ml.models.evaluation.reliability import brier_skill, reliability_by, skill_interval
+from crm_ml.models.evaluation.reliability import reliability_by, skill_interval
+from crm_ml.models.evaluation.segments import Reliability, reliability_of, segments_of
 from crm_ml.models.evaluation.shifts import Shift, adversarial_validation, shifted_time
 from crm_ml.models.evaluation.stability import (
     compare_lists,
@@ -37,6 +39,7 @@ __all__ = [
     "Interval",
     "LeakReport",
     "RankingComparison",
+    "Reliability",
     "SaveRate",
     "Shift",
     "adversarial_validation",
@@ -60,7 +63,9 @@ __all__ = [
     "profit_at_capacity",
     "profit_curve",
     "reliability_by",
+    "reliability_of",
     "reliability_table",
+    "segments_of",
     "shifted_time",
     "skill_interval",
     "stability_between",

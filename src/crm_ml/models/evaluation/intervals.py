@@ -93,11 +93,12 @@ class Evaluation:
         return interval(value, self.auc_replicates[name] - self.auc_replicates[other], level=level)
 
     def measures(self, name: str) -> dict[str, Interval]:
-        """Return AUC, average precision, Brier score, calibration error and lift of a score, with intervals."""
+        """Return AUC, average precision, Brier score and skill, calibration error and lift, with intervals."""
         lift = partial(metrics.lift_at_capacity, capacity=self.capacity)
         others: dict[str, tuple[Callable[..., Any], FloatArray]] = {
             "average_precision": (metrics.average_precision, self.margins[name]),
             "brier": (metrics.brier, self.probabilities[name]),
+            "brier_skill": (metrics.brier_skill, self.probabilities[name]),
             "ece": (metrics.calibration_error, self.probabilities[name]),
             "lift_at_capacity": (lift, self.margins[name]),
         }

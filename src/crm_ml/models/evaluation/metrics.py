@@ -93,6 +93,39 @@ def brier(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> Any:
     return _out((w * (values - truth) ** 2).sum(axis=1) / w.sum(axis=1), single)
 
 
+def brier_skill(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> Any:
+    """Return the Brier skill score ``1 - Brier(p) / Brier(base rate)``.
+
+    1 is certainty, 0 is no better than giving every row the rate of all, below 0 is worse; NaN where all rows had the
+    same outcome. The base rate is that of the very rows that are judged, which is the strictest reference without
+    ranking. Source: Murphy (1973), with the sample's climatology as the reference.
+
+    Parameters
+    ----------
+    y : array of bool, shape (rows,)
+        What happened.
+    p : array of float, shape (rows,)
+        Predicted probabilities.
+    weights : array, shape (rows,) or (replicates, rows), optional
+        How often each row counts.
+
+    Returns
+    -------
+    float or numpy.ndarray of shape (replicates,)
+
+    Examples
+    --------
+    >>> brier_skill([0, 0, 1, 1], [0.0, 0.0, 1.0, 1.0]), brier_skill([0, 1], [0.5, 0.5])
+    (1.0, 0.0)
+    >>> brier_skill([0, 0, 0, 1], [0.0, 0.5, 0.0, 0.5])  # 1 - (2 * .25 / 4) / (.25 * .75)
+    0.33333333333333337
+    """
+    truth, _, w, single = _checked(y, p, weights)
+    rate = (w @ truth) / w.sum(axis=1)
+    spread = rate * (1 - rate)
+    return _out(1 - np.divide(brier(truth, p, w), spread, out=np.full(len(w), np.nan), where=spread > 0), single)
+
+
 def log_loss(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> Any:
     """Return the mean negative log-likelihood; probabilities are clipped to [1e-15, 1 - 1e-15].
 
@@ -192,7 +225,26 @@ def wilson_interval(rate: float, rows: int, *, z: float = 1.959964) -> tuple[flo
     """
     middle = (rate + z**2 / (2 * rows)) / (1 + z**2 / rows)
     half = z / (1 + z**2 / rows) * float(np.sqrt(rate * (1 - rate) / rows + z**2 / (4 * rows**2)))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # at a share of 0 or 1 an end is the share itself, but for rounding
+    return max(0.0, min(rate, middle - half)), min(1.0, max(rate, middle + half))
+
+
+def exact_interval(rate: float, rows: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a share (Clopper and Pearson 1934), which holds its level however far in the tail.
+
+    `rate` x `rows` need not be whole: a mean over several days of the same customers, each counted once.
+
+    Examples
+    --------
+    >>> [round(v, 4) for v in exact_interval(0.5, 10)], [round(v, 4) for v in exact_interval(0.0, 100, level=0.99)]
+    ([0.1871, 0.8129], [0.0, 0.0516])
+    """
+    from scipy.special import betaincinv
+
+    tail, events = (1 - level) / 2, rate * rows
+    low = float(betaincinv(events, rows - events + 1, tail)) if events > 0 else 0.0
+    high = float(betaincinv(events + 1, rows - events, 1 - tail)) if events < rows else 1.0
+    return low, high
 
 
 def gain_table(y: ArrayLike, score: ArrayLike, *, points: int = 101) -> dict[str, list[float]]:
