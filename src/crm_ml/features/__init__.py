@@ -9,6 +9,7 @@ from __future__ import annotations
 from crm_ml.features.build import build_features
 from crm_ml.features.catalogue import (
     CATALOGUE,
+    LEAD_CATALOGUE,
     add_feature,
     catalogue_markdown,
     default_features,
@@ -16,6 +17,7 @@ from crm_ml.features.catalogue import (
     sources,
 )
 from crm_ml.features.labels import churn_labels, label_horizons, make_spine, usual_gap_days
+from crm_ml.features.lead_rows import lead_labels, lead_moments, lead_spine
 from crm_ml.features.outcome import Outcome, OwnGap
 from crm_ml.features.spec import (
     AnyFeature,
@@ -24,14 +26,19 @@ from crm_ml.features.spec import (
     Difference,
     Feature,
     FunctionFeature,
+    PeerFeature,
     Ratio,
 )
 from crm_ml.features.streams import STREAMS
+from crm_ml.features.subjects import CUSTOMER, LEAD, Subject
 from crm_ml.features.timeline import cutoff_us, shift_days
 from crm_ml.features.visibility import data_hash, visible
 
 __all__ = [
     "CATALOGUE",
+    "CUSTOMER",
+    "LEAD",
+    "LEAD_CATALOGUE",
     "STREAMS",
     "AnyFeature",
     "AttributeFeature",
@@ -41,7 +48,9 @@ __all__ = [
     "FunctionFeature",
     "Outcome",
     "OwnGap",
+    "PeerFeature",
     "Ratio",
+    "Subject",
     "add_feature",
     "build_features",
     "catalogue_markdown",
@@ -50,6 +59,9 @@ __all__ = [
     "data_hash",
     "default_features",
     "label_horizons",
+    "lead_labels",
+    "lead_moments",
+    "lead_spine",
     "make_spine",
     "remove_feature",
     "shift_days",

@@ -99,22 +99,23 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", ascii_text).strip("_")
 
 
-def own_features(tables: Tables) -> tuple[AttributeFeature, ...]:
-    """Return one feature per own attribute of the customers table, in the order of their names."""
+def own_features(tables: Tables, table: str = n.CUSTOMERS) -> tuple[AttributeFeature, ...]:
+    """Return one feature per own attribute of the subjects' table, in the order of their names."""
     found, taken = [], set()
-    for column in sorted(tables.attributes.get(n.CUSTOMERS, {})):
+    for column in sorted(tables.attributes.get(table, {})):
         stem = f"attribute_{slug(column) or 'own'}"
         id, number = stem, 1
         while id in taken:
             number += 1
             id = f"{stem}_{number}"
         taken.add(id)
-        type_ = tables.frames[n.CUSTOMERS].schema.field(column).type
+        type_ = tables.frames[table].schema.field(column).type
         unit = "category" if pa.types.is_string(type_) else "days" if pa.types.is_timestamp(type_) else "number"
         found.append(
             AttributeFeature(
                 id=id,
                 column=column,
+                table=table,
                 unit=unit,  # type: ignore[arg-type]
                 text_de=column,
                 text_en=column,
@@ -136,8 +137,10 @@ def attribute(timeline: Timeline, spine: Spine, feature: AttributeFeature) -> np
     if frame is None or not (own or feature.column in tables.mapped.get(table, ())):
         return empty
     row = rows_of(timeline, spine)
-    hidden = np.append(known_times(tables, table, feature.column), NULL)[row] >= spine.cutoffs
+    hidden = hidden_at(timeline, spine, row, feature.column)
     type_ = frame.schema.field(feature.column).type
+    if feature.through is not None:
+        return _through(feature, frame.column(feature.column), row, hidden, empty)
     if category:
         values = np.array([*pc.cast(frame.column(feature.column), pa.string()).to_pylist(), None], dtype=object)
         found: np.ndarray = values[row]
@@ -157,11 +160,51 @@ def attribute(timeline: Timeline, spine: Spine, feature: AttributeFeature) -> np
 
 
 def rows_of(timeline: Timeline, spine: Spine) -> I64:
-    """Return the row of the customers table for each row of the sorted spine, -1 where there is none."""
-    frame = timeline.tables.frames[n.CUSTOMERS]
-    found = pc.fill_null(pc.cast(pc.index_in(spine.ids, frame.column(n.CUSTOMER_ID).combine_chunks()), pa.int64()), -1)
+    """Return the row of the subjects' own table for each row of the sorted spine, -1 where there is none."""
+    of = timeline.of
+    if SCHEMAS[of.table].event_time:
+        return _newest_rows(timeline, spine)
+    keys = timeline.tables.frames[of.table].column(of.key).combine_chunks()
+    found = pc.fill_null(pc.cast(pc.index_in(spine.ids, keys), pa.int64()), -1)
     of_subject: I64 = found.to_numpy()
     return of_subject[spine.subject]
+
+
+def hidden_at(timeline: Timeline, spine: Spine, row: I64, column: str) -> np.ndarray:
+    """Return where the value of a column of the subjects' own table is not known at the cutoff."""
+    times = known_times(timeline.tables, timeline.of.table, column)
+    return np.asarray(np.append(times, NULL)[row] >= spine.cutoffs)
+
+
+def _through(
+    feature: AttributeFeature, column: pa.ChunkedArray, row: I64, hidden: np.ndarray, empty: np.ndarray
+) -> np.ndarray:
+    """Return what a feature shows of a column, its function being called once with the distinct values."""
+    distinct = pc.unique(column)
+    values = [None if value is None else value for value in distinct.to_pylist()]
+    if feature.through is None or not values:
+        return empty
+    shown = [*feature.through(values), None]
+    code = pc.fill_null(pc.cast(pc.index_in(column, distinct), pa.int64()), -1).to_numpy()
+    of_row = np.append(code, len(values))[row]
+    out = empty.copy()
+    found = np.array([None if value is None else value for value in shown], dtype=object)[of_row]
+    there = np.array([value is not None for value in found], bool) & ~hidden
+    out[there] = found[there]
+    return out
+
+
+def _newest_rows(timeline: Timeline, spine: Spine) -> I64:
+    """Return the row of the newest visible version of each subject, -1 where none is visible."""
+    from crm_ml.features import kernels
+
+    events = timeline.stream(timeline.of.table)
+    start = kernels.rows_above(spine.row_from, spine.cutoffs, events.subject, events.seen_from)
+    end = kernels.rows_above(spine.row_from, spine.cutoffs, events.subject, events.seen_until)
+    stop = spine.row_from[1:].astype(np.int32)[events.subject]
+    row = events.columns["row"]
+    at = kernels.latest(start, end, stop, events.t, row, len(spine))
+    return np.where(at >= 0, row[at], -1) if len(events) else np.full(len(spine), -1, np.int64)
 
 
 def season(days: I64, feature: CalendarFeature) -> np.ndarray:

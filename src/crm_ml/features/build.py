@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from crm_ml.errors import UsageError, did_you_mean
-from crm_ml.features import attributes
-from crm_ml.features.catalogue import INPUTS, default_features
+from crm_ml.features import attributes, peers
+from crm_ml.features.catalogue import default_features, inputs_of
 from crm_ml.features.events import SCALES, Events, Timeline
 from crm_ml.features.spec import (
     AnyFeature,
@@ -19,11 +19,13 @@ from crm_ml.features.spec import (
     Difference,
     Feature,
     FunctionFeature,
+    PeerFeature,
     Ratio,
 )
 from crm_ml.features.spine import Spine, sort_spine, with_cutoffs
-from crm_ml.features.streams import STREAMS
-from crm_ml.features.timeline import FOREVER, I32, I64, NULL
+from crm_ml.features.streams import streams_of
+from crm_ml.features.subjects import CUSTOMER, Subject
+from crm_ml.features.timeline import FOREVER, HOUR, I32, I64, NULL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,10 +35,11 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
 
 _LOG = logging.getLogger(__name__)
+_SINCE = ("days_since_last", "days_since_first", "hours_since_last", "hours_since_first")
 
 
 def build_features(
-    tables: Tables, spine: pd.DataFrame, *, features: Sequence[AnyFeature] | None = None
+    tables: Tables, spine: pd.DataFrame, *, features: Sequence[AnyFeature] | None = None, of: Subject = CUSTOMER
 ) -> pd.DataFrame:
     """Return the spine with one column per feature, in the spine's order.
 
@@ -45,9 +48,12 @@ def build_features(
     tables : Tables
         What the company has; rows that are not visible at a cutoff have no effect there.
     spine : DataFrame
-        Columns `customer_id` and `cutoff` (int64, UTC microseconds), or `as_of` (dates); others are carried along.
+        Columns `customer_id` (or `lead_id`) and `cutoff` (int64, UTC microseconds), or `as_of` (dates); others are
+        carried along.
     features : sequence, optional
-        Declarations; default: `default_features` and the own attributes of the customers table.
+        Declarations; default: `default_features` and the own attributes of the subjects' table.
+    of : Subject
+        Whether the rows are about customers (`CUSTOMER`) or leads (`LEAD`).
 
     Returns
     -------
@@ -72,11 +78,12 @@ def build_features(
     >>> found[["orders_count_30d", "orders_net_revenue_365d", "days_since_last_order"]].iloc[0].tolist()
     [1.0, 150.5, 25.0]
     """
-    frame = with_cutoffs(spine, tables.zone)
-    wanted = [*default_features(), *attributes.own_features(tables)] if features is None else list(features)
-    needed = _with_inputs(wanted)
-    sorted_spine = sort_spine(frame)
-    timeline = Timeline(tables, sorted_spine.ids, STREAMS)
+    frame = with_cutoffs(spine, tables.zone, of=of)
+    default = (*default_features(of), *attributes.own_features(tables, of.table))
+    wanted = list(default if features is None else features)
+    needed = _with_inputs(wanted, of)
+    sorted_spine = sort_spine(frame, of=of)
+    timeline = Timeline(tables, sorted_spine.ids, streams_of(of), of=of)
     made = Evaluation(timeline, sorted_spine).all(needed)
     columns = {feature.id: sorted_spine.unsorted(made.pop(feature.id)) for feature in wanted}
     taken = [name for name in columns if name in frame]
@@ -88,9 +95,9 @@ def build_features(
     return pd.concat([frame, found], axis=1)
 
 
-def _with_inputs(wanted: Iterable[AnyFeature]) -> list[AnyFeature]:
+def _with_inputs(wanted: Iterable[AnyFeature], of: Subject) -> list[AnyFeature]:
     """Return the features and those they are computed from, inputs first; check every name."""
-    known: dict[str, AnyFeature] = {feature.id: feature for feature in (*INPUTS, *default_features())}
+    known: dict[str, AnyFeature] = {feature.id: feature for feature in (*inputs_of(of), *default_features(of))}
     seen: set[str] = set()
     for feature in wanted:
         if feature.id in seen:
@@ -111,7 +118,7 @@ def _with_inputs(wanted: Iterable[AnyFeature]) -> list[AnyFeature]:
                     remedy="Declare it too, or correct the name.",
                 )
             add(known[name], (*path, feature.id))
-        check_feature(feature)
+        check_feature(feature, of=of)
         found[feature.id] = feature
 
     for feature in wanted:
@@ -119,18 +126,19 @@ def _with_inputs(wanted: Iterable[AnyFeature]) -> list[AnyFeature]:
     return list(found.values())
 
 
-def check_feature(feature: AnyFeature) -> None:
+def check_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> None:
     """Raise UsageError if the feature names an unknown stream or column."""
     if not isinstance(feature, Feature | FunctionFeature):
         return
-    if feature.source not in STREAMS:
+    streams = streams_of(of)
+    if feature.source not in streams:
         raise UsageError(
-            f"feature {feature.id!r}: unknown source {feature.source!r}.{did_you_mean(feature.source, STREAMS)}",
-            remedy=f"Use one of {', '.join(STREAMS)}.",
+            f"feature {feature.id!r}: unknown source {feature.source!r}.{did_you_mean(feature.source, streams)}",
+            remedy=f"Use one of {', '.join(streams)}.",
         )
     if isinstance(feature, FunctionFeature):
         return
-    measures = STREAMS[feature.source].measures
+    measures = streams[feature.source].measures
     for column in (*feature.where, *([feature.measure] if feature.measure else [])):
         if column not in measures:
             raise UsageError(
@@ -144,7 +152,7 @@ def check_feature(feature: AnyFeature) -> None:
                 f"feature {feature.id!r}: {column} holds {'texts' if text else 'whole numbers'}, found {value!r}",
                 remedy="Correct the value in `where`.",
             )
-    numeric = feature.aggregate not in ("count", "distinct", "days_since_last", "days_since_first")
+    numeric = feature.aggregate not in ("count", "distinct", *_SINCE)
     if numeric and measures[feature.measure].kind == "text":
         raise UsageError(
             f"feature {feature.id!r}: {feature.measure!r} is a text and has no {feature.aggregate}",
@@ -193,13 +201,15 @@ class Evaluation:
             return self._function(feature)
         if isinstance(feature, AttributeFeature):
             return attributes.attribute(self.timeline, self.spine, feature)
+        if isinstance(feature, PeerFeature):
+            return self._peer(feature)
         return attributes.season(self.days, feature)
 
     def _nothing(self) -> F64:
         return np.full(len(self.spine), np.nan)
 
     def _mapped(self, source: str, columns: Iterable[str]) -> bool:
-        stream = STREAMS[source]
+        stream = self.timeline.streams[source]
         needs = [*stream.needs, *(need for column in columns for need in stream.measures[column].needs)]
         return self.timeline.has(needs)
 
@@ -257,12 +267,14 @@ class Evaluation:
         start, end = self._run(feature.source, feature.window_days, feature.offset_days)
         if feature.aggregate == "count":
             return np.asarray(kernels.running_sum(start, end, mask.astype(np.int64), rows), np.float64)
-        if feature.aggregate in ("days_since_last", "days_since_first"):
-            at = self._edge(feature.aggregate == "days_since_last", events, (start, end), mask, events.t)
-            days = self.days - self.timeline.clock.day(events.t[at]) if len(events) else self.days
-            return np.where(at >= 0, days, np.nan)
+        if feature.aggregate in _SINCE:
+            at = self._edge(feature.aggregate.endswith("last"), events, (start, end), mask, events.t)
+            t = events.t[at] if len(events) else self.spine.cutoffs
+            if feature.aggregate.startswith("hours"):
+                return np.where(at >= 0, (self.spine.cutoffs - t) / HOUR, np.nan)
+            return np.where(at >= 0, self.days - self.timeline.clock.day(t), np.nan)
         x = events.columns[feature.measure]
-        scale = SCALES.get(STREAMS[feature.source].measures[feature.measure].kind, 1)
+        scale = SCALES.get(self.timeline.streams[feature.source].measures[feature.measure].kind, 1)
         if feature.aggregate == "distinct":
             return self._distinct(feature, events, (start, end), mask)
         if feature.aggregate in ("last", "first"):
@@ -330,6 +342,14 @@ class Evaluation:
             out[row] = np.nan if value is None else float(value)
         return out
 
+    def _peer(self, feature: PeerFeature) -> F64:
+        timeline, spine = self.timeline, self.spine
+        if feature.column not in timeline.tables.mapped.get(timeline.of.table, ()):
+            return self._nothing()
+        rows = attributes.rows_of(timeline, spine)
+        hidden = attributes.hidden_at(timeline, spine, rows, feature.column)
+        return peers.peer(timeline, spine, rows, hidden, feature)
+
 
 def _ratio(numerator: F64, denominator: F64, scale: float) -> F64:
     positive = denominator > 0
@@ -338,7 +358,7 @@ def _ratio(numerator: F64, denominator: F64, scale: float) -> F64:
 
 def decoded(timeline: Timeline, source: str) -> pd.DataFrame:
     """Return the columns of a stream as people read them: texts, numbers in their unit, nulls as nulls."""
-    events, measures = timeline.stream(source), STREAMS[source].measures
+    events, measures = timeline.stream(source), timeline.streams[source].measures
     out: dict[str, object] = {}
     for name, measure in measures.items():
         values = events.columns.get(name)

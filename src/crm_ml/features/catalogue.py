@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crm_ml.errors import UsageError
-from crm_ml.features import attributes, interactions, orders, payments
-from crm_ml.features.spec import AnyFeature, AttributeFeature, Feature, FunctionFeature
-from crm_ml.features.streams import STREAMS
+from crm_ml.features import attributes, interactions, leads, orders, payments
+from crm_ml.features.spec import AnyFeature, AttributeFeature, Feature, FunctionFeature, PeerFeature
+from crm_ml.features.streams import STREAMS, streams_of
+from crm_ml.features.subjects import CUSTOMER, LEAD, Subject
 
 CATALOGUE: tuple[AnyFeature, ...] = (
     *orders.FEATURES,
@@ -15,27 +16,36 @@ CATALOGUE: tuple[AnyFeature, ...] = (
 )
 """The features that come with the package, in the order of the feature table."""
 
+LEAD_CATALOGUE: tuple[AnyFeature, ...] = leads.FEATURES
+"""The features of leads that come with the package."""
+
 INPUTS: tuple[AnyFeature, ...] = (*orders.INPUTS, *payments.INPUTS, *interactions.INPUTS)
 """Features that only serve as inputs of others: known by id, not part of the feature table."""
 
-_ADDED: list[AnyFeature] = []
+_ADDED: dict[str, list[AnyFeature]] = {CUSTOMER.name: [], LEAD.name: []}
 _FAMILIES = {
     "orders": "Order patterns",
     "payments": "Payment behaviour",
     "interactions": "Interaction frequency",
     "attributes": "Attributes",
     "calendar": "Calendar",
+    "leads": "Leads",
     "own": "Own features",
 }
 _PURPOSE = "estimate of the risk that the customer stops buying"
 
 
-def default_features() -> tuple[AnyFeature, ...]:
-    """Return the features of the catalogue and those added in this process."""
-    return (*CATALOGUE, *_ADDED)
+def default_features(of: Subject = CUSTOMER) -> tuple[AnyFeature, ...]:
+    """Return the features of the catalogue about a kind of subject and those added in this process."""
+    return (*(LEAD_CATALOGUE if of == LEAD else CATALOGUE), *_ADDED[of.name])
 
 
-def add_feature(feature: AnyFeature) -> tuple[AnyFeature, ...]:
+def inputs_of(of: Subject) -> tuple[AnyFeature, ...]:
+    """Return the features that only serve as inputs of others."""
+    return leads.INPUTS if of == LEAD else INPUTS
+
+
+def add_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> tuple[AnyFeature, ...]:
     """Add a feature to the default set of this process (a feature with the same id is replaced) and return that set.
 
     Raises
@@ -54,22 +64,23 @@ def add_feature(feature: AnyFeature) -> tuple[AnyFeature, ...]:
     """
     from crm_ml.features.build import check_feature
 
-    if any(feature.id == known.id for known in (*CATALOGUE, *INPUTS)):
+    if any(feature.id == known.id for known in (*CATALOGUE, *LEAD_CATALOGUE, *INPUTS)):
         raise UsageError(
             f"feature id {feature.id!r} is taken by the catalogue", remedy="Choose another id for your feature."
         )
-    check_feature(feature)
+    check_feature(feature, of=of)
     remove_feature(feature.id)
-    _ADDED.append(feature)
-    return default_features()
+    _ADDED[of.name].append(feature)
+    return default_features(of)
 
 
 def remove_feature(id: str) -> None:
     """Take an added feature out of the default set; nothing happens if it is not there."""
-    _ADDED[:] = [feature for feature in _ADDED if feature.id != id]
+    for added in _ADDED.values():
+        added[:] = [feature for feature in added if feature.id != id]
 
 
-def sources(feature: AnyFeature) -> tuple[str, ...]:
+def sources(feature: AnyFeature, *, of: Subject = CUSTOMER) -> tuple[str, ...]:
     """Return the source columns (``table.column``) a feature is computed from, sorted.
 
     Examples
@@ -79,12 +90,15 @@ def sources(feature: AnyFeature) -> tuple[str, ...]:
     """
     if isinstance(feature, AttributeFeature):
         return (f"{feature.table}.{feature.column}",)
-    known = {other.id: other for other in (*INPUTS, *default_features())}
+    if isinstance(feature, PeerFeature):
+        columns = (of.key, feature.column, "created_at")
+        return (*(f"{of.table}.{column}" for column in columns), "lead_stages.entered_at")
+    known = {other.id: other for other in (*inputs_of(of), *default_features(of))}
     found: set[str] = set()
     for id in feature.uses:
-        found |= set(sources(known[id]))
+        found |= set(sources(known[id], of=of))
     if isinstance(feature, Feature | FunctionFeature):
-        stream = STREAMS[feature.source]
+        stream = streams_of(of)[feature.source]
         found |= set(stream.needs)
         if isinstance(feature, Feature):
             for column in (*feature.where, *([feature.measure] if feature.measure else [])):

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml import names as n
+from crm_ml.features.subjects import CUSTOMER, Subject
 from crm_ml.features.timeline import FOREVER, HOUR, I64, NULL, ZoneClock, zone_clock
 from crm_ml.tables.schemas import SCHEMAS
 
@@ -186,11 +187,14 @@ def seen_span(tables: Tables, table: str) -> tuple[I64, I64, I64]:
 class Timeline:
     """The events of some subjects, stream by stream, each made once when it is first asked for."""
 
-    def __init__(self, tables: Tables, subjects: pa.Array, streams: Mapping[str, Stream]) -> None:
+    def __init__(
+        self, tables: Tables, subjects: pa.Array, streams: Mapping[str, Stream], *, of: Subject = CUSTOMER
+    ) -> None:
         self.tables = tables
+        self.of = of
         self.subjects = subjects
         self.clock: ZoneClock = zone_clock(tables.zone)
-        self._streams = streams
+        self.streams = streams
         self._made: dict[str, Any] = {}
 
     def has(self, needs: Iterable[str]) -> bool:
@@ -199,7 +203,7 @@ class Timeline:
 
     def stream(self, name: str) -> Events:
         """Return the events of a stream."""
-        found: Events = self.once(f"stream {name}", lambda: self._streams[name].build(self).ordered())
+        found: Events = self.once(f"stream {name}", lambda: self.streams[name].build(self).ordered())
         return found
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
@@ -214,13 +218,13 @@ class Timeline:
         return found
 
     def events(self, table: str, columns: Mapping[str, str], texts: Mapping[str, str] | None = None) -> Events:
-        """Return the rows of an event table with a `customer_id` as events, not yet ordered.
+        """Return the rows of an event table that name one of the subjects as events, not yet ordered.
 
         `columns` and `texts` name the stream's columns and the table's columns they are taken from.
         """
         frame = self.tables.frames[table]
         t, seen, until = seen_span(self.tables, table)
-        subject = self.subject_codes(frame.column(n.CUSTOMER_ID))
+        subject = self.subject_codes(frame.column(self.of.key))
         found = {name: integers(frame, source) for name, source in columns.items()}
         levels = {}
         for name, source in (texts or {}).items():

@@ -19,9 +19,9 @@ A data scientist's own feature; nothing else is needed, the id becomes a column 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from crm_ml.errors import UsageError, did_you_mean
 
@@ -29,12 +29,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Aggregate = Literal[
-    "count", "sum", "mean", "sd", "max", "min", "last", "first", "distinct", "days_since_last", "days_since_first"
+    "count",
+    "sum",
+    "mean",
+    "sd",
+    "max",
+    "min",
+    "last",
+    "first",
+    "distinct",
+    "days_since_last",
+    "days_since_first",
+    "hours_since_last",
+    "hours_since_first",
 ]
 Unit = Literal["count", "money", "days", "hours", "share", "ratio", "score", "number", "category"]
-Family = Literal["orders", "payments", "interactions", "attributes", "calendar", "own"]
+Family = Literal["orders", "payments", "interactions", "attributes", "calendar", "leads", "own"]
 Pii = Literal["none", "person"]
-Cause = Literal[
+CustomerCause = Literal[
     "order_pause",
     "order_rhythm",
     "order_trend",
@@ -53,6 +65,18 @@ Cause = Literal[
     "profile",
     "season",
 ]
+LeadCause = Literal[
+    "lead_interest",
+    "lead_dialogue",
+    "lead_response",
+    "lead_stage",
+    "lead_person",
+    "lead_company",
+    "lead_source",
+    "lead_owner",
+    "lead_age",
+]
+Cause = CustomerCause | LeadCause
 """What a feature tells of in the business; near-duplicates tell of the same and count once among the reasons."""
 
 AGGREGATES: Final[Mapping[str, str]] = {
@@ -67,11 +91,15 @@ AGGREGATES: Final[Mapping[str, str]] = {
     "distinct": "number of distinct {m}",
     "days_since_last": "local calendar days from the latest t to the cutoff (null without any)",
     "days_since_first": "local calendar days from the earliest t to the cutoff (null without any)",
+    "hours_since_last": "hours from the latest t to the cutoff (null without any)",
+    "hours_since_first": "hours from the earliest t to the cutoff (null without any)",
 }
 """What each aggregate means; events whose measure is null are left out."""
 
-CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
-"""All business causes, in the order of the catalogue."""
+CAUSES: Final[tuple[Cause, ...]] = get_args(CustomerCause)
+"""All business causes of customers, in the order of the catalogue."""
+LEAD_CAUSES: Final[tuple[Cause, ...]] = get_args(LeadCause)
+"""All business causes of leads."""
 
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -115,17 +143,18 @@ class Declared:
         Column name: lower-case ASCII letters, digits and underscores.
     unit : {"count", "money", "days", "hours", "share", "ratio", "score", "number", "category"}
     direction : {-1, 0, 1}
-        +1: a higher value is expected to mean more risk of churn; -1: less; 0: no expectation.
+        +1: a higher value is expected to mean more risk of churn, of a lead a better chance; -1: less; 0: no
+        expectation.
     text_de, text_en : str
         Short labels.
     family : str
-        ``orders``, ``payments``, ``interactions``, ``attributes``, ``calendar`` or ``own``.
+        ``orders``, ``payments``, ``interactions``, ``attributes``, ``calendar``, ``leads`` or ``own``.
     definition : str
         Exact meaning; made from the other fields where it is left empty.
     pii : {"none", "person"}
         Whether the value describes a person rather than the company's behaviour.
     cause : str
-        The business cause that its contributions are counted under (`CAUSES`); empty: it stands alone.
+        The business cause that its contributions are counted under (`CAUSES`, `LEAD_CAUSES`); empty: it stands alone.
     """
 
     id: str
@@ -153,10 +182,10 @@ class Declared:
         )
         _check(self.direction in (-1, 0, 1), self.id, f"direction is {self.direction!r}", "Use -1, 0 or 1.")
         _check(
-            self.cause == "" or self.cause in CAUSES,
+            self.cause == "" or self.cause in (*CAUSES, *LEAD_CAUSES),
             self.id,
-            f"unknown cause {self.cause!r}.{did_you_mean(str(self.cause), CAUSES)}",
-            f"Use one of {', '.join(CAUSES)}, or leave `cause` out.",
+            f"unknown cause {self.cause!r}.{did_you_mean(str(self.cause), (*CAUSES, *LEAD_CAUSES))}",
+            f"Use one of {', '.join((*CAUSES, *LEAD_CAUSES))}, or leave `cause` out.",
         )
 
     @property
@@ -324,13 +353,24 @@ class FunctionFeature(Declared):
 
 @dataclass(frozen=True, kw_only=True)
 class AttributeFeature(Declared):
-    """A column of the customers table as known at the cutoff: a category (text), a number, or days since a time.
+    """A column of the subjects' own table as known at the cutoff: a category (text), a number, or days since a time.
 
     It is null while its time of becoming known (`known_from`) is not before the cutoff.
+
+    Parameters
+    ----------
+    column : str
+        Its name.
+    table : str
+        ``customers`` or ``leads``.
+    through : callable, optional
+        From the distinct values of the column (texts, or numbers; None where unknown) to what the feature shows; it is
+        called once per table. A category's result is texts, any other's numbers; None is null.
     """
 
     column: str
     table: str = "customers"
+    through: Callable[[Sequence[Any]], Sequence[Any]] | None = None
 
     @property
     def meaning(self) -> str:
@@ -350,4 +390,47 @@ class CalendarFeature(Declared):
         return f"{self.part}(2 pi (day of the year - 1) / 365.25) of the cutoff's local day"
 
 
-AnyFeature = Feature | Ratio | Difference | FunctionFeature | AttributeFeature | CalendarFeature
+@dataclass(frozen=True, kw_only=True)
+class PeerFeature(Declared):
+    """What was known at the cutoff of the other leads that share a value of a column with this one.
+
+    Parameters
+    ----------
+    column : str
+        Of the table leads, e.g. ``source`` or ``owner_id``.
+    what : {"open", "created", "won_share"}
+        Leads that are open at the cutoff; leads created in the window; or the share of those created in the window
+        whose time to be won was over before the cutoff, and that were won in it, drawn towards the share of all leads
+        by `shrink` leads.
+    window_days : int, optional
+        Look-back over the creation of leads, in calendar days.
+    horizon_days : int
+        Calendar days from its creation in which a lead may be won.
+    shrink : float
+        Weight of the share of all leads, as a number of leads.
+    """
+
+    column: str
+    what: Literal["open", "created", "won_share"]
+    window_days: int | None = None
+    horizon_days: int = 90
+    shrink: float = 20.0
+
+    @property
+    def meaning(self) -> str:
+        """The exact definition in one sentence."""
+        if self.definition:
+            return self.definition
+        window = f"created in [c - {self.window_days} days, c)" if self.window_days else "created before c"
+        if self.what == "open":
+            return f"leads of the same {self.column} that are open at c"
+        if self.what == "created":
+            return f"leads of the same {self.column} {window}"
+        return (
+            f"(w + {self.shrink:g} W / N) / (n + {self.shrink:g}): n leads of the same {self.column} {window} whose "
+            f"{self.horizon_days} days from creation ended before c, w of them won in these days as known at c; N and "
+            "W the same of all leads; null without any"
+        )
+
+
+AnyFeature = Feature | Ratio | Difference | FunctionFeature | AttributeFeature | CalendarFeature | PeerFeature

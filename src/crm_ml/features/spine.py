@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.errors import UsageError
+from crm_ml.features.subjects import CUSTOMER, Subject
 from crm_ml.features.timeline import I64, cutoff_us
 from crm_ml.tables.values import composed
 
@@ -40,19 +41,19 @@ class Spine:
         return out
 
 
-def with_cutoffs(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
+def with_cutoffs(frame: pd.DataFrame, zone: str, *, of: Subject = CUSTOMER) -> pd.DataFrame:
     """Return the spine with a `cutoff` column, made from `as_of` where it is missing.
 
     Raises
     ------
     UsageError
-        If `customer_id`, or both `cutoff` and `as_of`, are missing or hold nulls, or `cutoff` is not whole numbers.
+        If the subject's id, or both `cutoff` and `as_of`, are missing or hold nulls, or `cutoff` is not whole numbers.
     """
-    columns = [n.CUSTOMER_ID, CUTOFF if CUTOFF in frame else n.AS_OF]
+    columns = [of.key, CUTOFF if CUTOFF in frame else n.AS_OF]
     for column in columns:
         if column not in frame:
             raise UsageError(
-                f"a spine needs the columns {n.CUSTOMER_ID} and {CUTOFF} or {n.AS_OF}, found {list(frame.columns)}",
+                f"a spine needs the columns {of.key} and {CUTOFF} or {n.AS_OF}, found {list(frame.columns)}",
                 remedy="Use make_spine, or add the column.",
             )
         if frame[column].isna().any():
@@ -72,10 +73,10 @@ def with_cutoffs(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
     return frame.assign(**{CUTOFF: days.map(at).astype("int64")})
 
 
-def sort_spine(frame: pd.DataFrame) -> Spine:
-    """Return the sorted rows of a spine frame (columns `customer_id`, `cutoff` in microseconds)."""
+def sort_spine(frame: pd.DataFrame, *, of: Subject = CUSTOMER) -> Spine:
+    """Return the sorted rows of a spine frame (columns: the subject's id, `cutoff` in microseconds)."""
     # Arrow texts: numpy's would take the longest id's room for every row, and drop a NUL at the end
-    given = composed(pa.array(frame[n.CUSTOMER_ID].map(str), pa.string(), from_pandas=True))
+    given = composed(pa.array(frame[of.key].map(str), pa.string(), from_pandas=True))
     ids = pc.unique(given).sort()
     subject = pc.index_in(given, ids).to_numpy().astype(np.int64)
     cutoffs = frame[CUTOFF].to_numpy(dtype=np.int64)

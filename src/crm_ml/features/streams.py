@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crm_ml.features import interactions, orders, payments
+from crm_ml.features import interactions, leads, orders, payments
 from crm_ml.features.events import Stream
+from crm_ml.features.subjects import LEAD, Subject
 
 STREAMS: Mapping[str, Stream] = {**orders.STREAMS, **payments.STREAMS, **interactions.STREAMS}
-"""Streams by name; each says what an event is, its time t, its columns and the source columns it needs."""
+"""Streams about customers by name; each says what an event is, its time t, its columns and the columns it needs."""
+LEAD_STREAMS: Mapping[str, Stream] = leads.STREAMS
+"""Streams about leads."""
+
+
+def streams_of(of: Subject) -> Mapping[str, Stream]:
+    """Return the streams about a kind of subject."""
+    return LEAD_STREAMS if of == LEAD else STREAMS

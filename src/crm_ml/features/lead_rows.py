@@ -1,0 +1,210 @@
+"""Which leads are looked at and when, and what then became of them: open leads, moments of a lead, labels."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crm_ml import names as n
+from crm_ml.errors import DataError
+from crm_ml.features.events import seen_span
+from crm_ml.features.fate import LOST, WON, reached
+from crm_ml.features.spine import CUTOFF
+from crm_ml.features.timeline import FOREVER, I64, NULL, cutoff_us, date_of, zone_clock
+
+if TYPE_CHECKING:
+    from crm_ml.tables import Tables
+
+_TARGETS = {
+    "won": ("won",),
+    "opportunity": ("opportunity", "won"),
+    "sql": ("sql", "opportunity", "won"),
+}
+"""A later stage implies the earlier ones: some firms enter only how far a lead came in the end."""
+
+
+def lead_spine(tables: Tables, days: Sequence[dt.date]) -> pd.DataFrame:
+    """Return the leads that are open at the beginning of each day.
+
+    Open at c: created and known before c, and neither won nor lost as known then.
+
+    Parameters
+    ----------
+    tables : Tables
+        With leads, and lead_stages or deals.
+    days : sequence of date
+        Business days.
+
+    Returns
+    -------
+    DataFrame
+        `lead_id`, `as_of` (date), `cutoff` (int64, UTC microseconds), sorted by (as_of, lead_id).
+
+    Raises
+    ------
+    DataError
+        If leads, or what tells of their stages, is not mapped.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crm_ml.tables import from_frames
+    >>> leads = {"lead_id": ["1", "2"], "created_at": ["2026-01-05", "2026-01-07"]}
+    >>> stages = {"lead_id": ["1"], "stage": ["won"], "entered_at": ["2026-01-20"]}
+    >>> tables = from_frames({"leads": pd.DataFrame(leads), "lead_stages": pd.DataFrame(stages)})
+    >>> [lead_spine(tables, [day])["lead_id"].tolist() for day in (dt.date(2026, 1, 20), dt.date(2026, 1, 21))]
+    [['1', '2'], ['2']]
+    """
+    ids, created, closed = _lives(tables)
+    parts = []
+    for day in sorted(set(days)):
+        cutoff = cutoff_us(day, tables.zone)
+        there = (created < cutoff) & (closed >= cutoff)
+        parts.append(pd.DataFrame({n.LEAD_ID: ids[there], n.AS_OF: day, CUTOFF: np.int64(cutoff)}))
+    return _joined(parts)
+
+
+def lead_moments(tables: Tables, *, until: int, least_hours: float = 24.0) -> pd.DataFrame:
+    """Return each lead at its creation and after its touches, while it is open.
+
+    A moment is one microsecond after the creation or the touch became known, so that it is visible. A touch closer than
+    `least_hours` to the moment kept before it gives none.
+
+    Parameters
+    ----------
+    tables : Tables
+        With leads; touches come from lead_events.
+    until : int
+        UTC microseconds: moments at or after it are left out.
+    least_hours : float
+        Between two moments of a lead.
+
+    Returns
+    -------
+    DataFrame
+        `lead_id`, `as_of` (local date of the moment), `cutoff` (int64, UTC microseconds), sorted by (cutoff, lead_id).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crm_ml.tables import from_frames
+    >>> leads = {"lead_id": ["1"], "created_at": ["2026-01-05 10:00"]}
+    >>> touches = {"event_id": ["a", "b"], "lead_id": ["1", "1"], "kind": ["download", "call"],
+    ...            "occurred_at": ["2026-01-05 11:00", "2026-01-09 08:00"]}
+    >>> stages = {"lead_id": ["1"], "stage": ["lead"], "entered_at": ["2026-01-05 10:00"]}
+    >>> tables = from_frames({"leads": pd.DataFrame(leads), "lead_events": pd.DataFrame(touches),
+    ...                       "lead_stages": pd.DataFrame(stages)})
+    >>> lead_moments(tables, until=cutoff_us(dt.date(2026, 2, 1), tables.zone))["as_of"].astype(str).tolist()
+    ['2026-01-05', '2026-01-09']
+    """
+    ids, created, closed = _lives(tables)
+    who, at = np.arange(len(ids)), created
+    if n.LEAD_EVENTS in tables.frames:
+        _, seen, _ = seen_span(tables, n.LEAD_EVENTS)
+        of = pd.Index(ids).get_indexer(tables.frames[n.LEAD_EVENTS].column(n.LEAD_ID).to_pandas())
+        known = of >= 0
+        who, at = np.concatenate((who, of[known])), np.concatenate((at, np.maximum(seen[known], created[of[known]])))
+    cutoff = at + 1
+    open_then = (closed[who] >= cutoff) & (cutoff < until)
+    who, cutoff = who[open_then], cutoff[open_then]
+    order = np.lexsort((cutoff, who))
+    who, cutoff = who[order], cutoff[order]
+    kept = _thinned(who, cutoff, round(least_hours * 3_600_000_000))
+    who, cutoff = who[kept], cutoff[kept]
+    days = zone_clock(tables.zone).day(cutoff)
+    part = pd.DataFrame({n.LEAD_ID: ids[who], n.AS_OF: [date_of(day) for day in days.tolist()], CUTOFF: cutoff})
+    return _joined([part]).sort_values([CUTOFF, n.LEAD_ID], ignore_index=True)
+
+
+def lead_labels(
+    tables: Tables, spine: pd.DataFrame, *, gap_days: int, horizon_days: int, known_until: int, target: str = "won"
+) -> np.ndarray:
+    """Return True where the lead entered the stage in the label window [c + gap, c + gap + horizon).
+
+    Windows are calendar days in the workspace's zone; what happened in them is judged by what is known at
+    `known_until`. A lead that is still open then counts as not won: the question is "won within the horizon".
+
+    Parameters
+    ----------
+    tables : Tables
+        With leads, and lead_stages or deals.
+    spine : DataFrame
+        ``lead_id`` and ``cutoff``.
+    gap_days, horizon_days : int
+        Of the label window.
+    known_until : int
+        UTC microseconds.
+    target : {"won", "opportunity", "sql"}
+        The stage that counts; a later one counts as well.
+
+    Returns
+    -------
+    ndarray of bool
+        In the order of the spine.
+
+    Raises
+    ------
+    DataError
+        If the stage cannot be told from what is mapped.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crm_ml.tables import from_frames
+    >>> leads = {"lead_id": ["1", "2"], "created_at": ["2026-01-05", "2026-01-07"]}
+    >>> stages = {"lead_id": ["1"], "stage": ["won"], "entered_at": ["2026-01-20"]}
+    >>> tables = from_frames({"leads": pd.DataFrame(leads), "lead_stages": pd.DataFrame(stages)})
+    >>> end = cutoff_us(dt.date(2026, 6, 1), tables.zone)
+    >>> lead_labels(tables, lead_spine(tables, [dt.date(2026, 1, 10)]), gap_days=0, horizon_days=30,
+    ...             known_until=end).tolist()
+    [True, False]
+    """
+    if target not in _TARGETS:
+        raise DataError(
+            f"A lead's target must be one of {', '.join(_TARGETS)}; found {target!r}",
+            remedy="Correct leads.target in crm.yaml.",
+            code="unknown_target",
+        )
+    entered, _ = reached(tables, _TARGETS[target], known_until=known_until)
+    of_lead = pd.Series(entered, index=tables.frames[n.LEADS].column(n.LEAD_ID).to_pandas())
+    at: I64 = of_lead[~of_lead.index.duplicated()].reindex(spine[n.LEAD_ID]).fillna(NULL).to_numpy(np.int64)
+    clock, cutoffs = zone_clock(tables.zone), spine[CUTOFF].to_numpy(np.int64)
+    lower = clock.shift(cutoffs, gap_days)
+    upper = clock.shift(cutoffs, gap_days + horizon_days)
+    return np.asarray((at != NULL) & (lower <= at) & (at < upper))
+
+
+def _lives(tables: Tables) -> tuple[np.ndarray, I64, I64]:
+    """Return for each lead its id (sorted), since when it is known, and since when it is known to be won or lost."""
+    if n.LEADS not in tables.frames:
+        raise DataError(
+            "lead scoring needs the table leads, which is not mapped",
+            remedy="Map leads with lead_id and created_at in crm.yaml.",
+            code="table_not_mapped",
+        )
+    _, seen, until = seen_span(tables, n.LEADS)
+    _, closed = reached(tables, (WON, LOST))
+    frame = pd.DataFrame({"id": tables.frames[n.LEADS].column(n.LEAD_ID).to_pandas(), "seen": seen, "closed": closed})
+    lives = frame[seen < until].groupby("id", sort=True).min()
+    return lives.index.to_numpy(dtype=object), lives["seen"].to_numpy(np.int64), lives["closed"].to_numpy(np.int64)
+
+
+def _thinned(who: np.ndarray, cutoff: I64, least: int) -> np.ndarray:
+    """Return which of the moments, sorted by (lead, time), lie at least so far after the one kept before them."""
+    kept = np.zeros(len(who), bool)
+    last_who, last = -1, -FOREVER
+    for row, (lead, at) in enumerate(zip(who.tolist(), cutoff.tolist(), strict=True)):
+        if lead != last_who or at - last >= least:
+            kept[row], last_who, last = True, lead, at
+    return kept
+
+
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    columns = {n.LEAD_ID: pd.array([], "str"), n.AS_OF: np.array([], object), CUTOFF: np.array([], np.int64)}
+    filled = [part for part in parts if len(part)]
+    found = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns)
+    return found.astype({n.LEAD_ID: "str", CUTOFF: "int64"})
