@@ -206,7 +206,7 @@ def _declare() -> tuple[AnyFeature, ...]:
     add("lead_interest_count", ("Zeichen von Interesse bisher", "signs of interest so far"), "lead_interest", **count,
         where={"is_interest": 1}, direction=1)  # fmt: skip
     add("lead_active_days_count", ("Tage mit Aktivität bisher", "days with activity so far"), "lead_interest",
-        **touches, unit="count", measure="day", aggregate="distinct", where={"is_interest": 1}, direction=1)  # fmt: skip
+        **count, measure="day", aggregate="distinct", where={"is_interest": 1}, direction=1)  # fmt: skip
     add("lead_assets_count", ("verschiedene Inhalte bisher", "different assets so far"), "lead_interest", **touches,
         unit="count", measure="asset", aggregate="distinct", direction=1)  # fmt: skip
     add("lead_contacts_count", ("Ansprechpartner bisher", "contact persons so far"), "lead_dialogue", **touches,
