@@ -141,14 +141,16 @@ def free_mail(values: Sequence[str | None]) -> list[float | None]:
 
     Examples
     --------
-    >>> free_mail(["anna@gmx.de", "einkauf@huber-gmbh.de", None])
-    [1.0, 0.0, None]
+    >>> free_mail(["anna@gmx.de", "bob@yahoo.co.uk", "einkauf@mail.huber-gmbh.de", None])
+    [1.0, 1.0, 0.0, None]
     """
     return [None if not value or "@" not in value else float(_provider(value) in _FREE_MAIL) for value in values]
 
 
 def _provider(address: str) -> str:
-    return address.rpartition("@")[2].strip().lower().split(".")[0]
+    """Return the name before the country's or the general ending: what is in front of it is the owner's own."""
+    *names, _ = ["", "", *address.rpartition("@")[2].strip().lower().rstrip(".").split(".")]
+    return names[-2] if names[-1] in ("co", "com") and names[-2] else names[-1]
 
 
 def size_class(values: Sequence[float | None]) -> list[str | None]:
