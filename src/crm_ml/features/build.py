@@ -24,8 +24,9 @@ from crm_ml.features.spec import (
 )
 from crm_ml.features.spine import Spine, sort_spine, with_cutoffs
 from crm_ml.features.streams import streams_of
-from crm_ml.features.subjects import CUSTOMER, Subject
+from crm_ml.features.subjects import CUSTOMER, LEAD, Subject
 from crm_ml.features.timeline import FOREVER, HOUR, I32, I64, NULL
+from crm_ml.tables.schemas import SCHEMAS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,7 +128,14 @@ def _with_inputs(wanted: Iterable[AnyFeature], of: Subject) -> list[AnyFeature]:
 
 
 def check_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> None:
-    """Raise UsageError if the feature names an unknown stream or column."""
+    """Raise UsageError if the feature names an unknown stream or column, or is about another kind of subject."""
+    if isinstance(feature, AttributeFeature) and feature.table != of.table:
+        raise UsageError(
+            f"feature {feature.id!r}: a {of.name} is described by the table {of.table}, found {feature.table!r}",
+            remedy=f"Set table={of.table!r}, or build it of another subject.",
+        )
+    if isinstance(feature, PeerFeature):
+        _check_peer(feature, of)
     if not isinstance(feature, Feature | FunctionFeature):
         return
     streams = streams_of(of)
@@ -162,6 +170,20 @@ def check_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> None:
         raise UsageError(
             f"feature {feature.id!r}: sd is exact for days and counts only, {feature.measure!r} is neither",
             remedy="Use max, min or mean.",
+        )
+
+
+def _check_peer(feature: PeerFeature, of: Subject) -> None:
+    if of != LEAD:
+        raise UsageError(
+            f"feature {feature.id!r}: only leads have peers, not a {of.name}", remedy="Build it with of=LEAD."
+        )
+    columns = SCHEMAS[of.table].column_names
+    if feature.column not in columns:
+        raise UsageError(
+            f"feature {feature.id!r}: {of.table} has no column {feature.column!r}."
+            f"{did_you_mean(feature.column, columns)}",
+            remedy=f"Use one of {', '.join(columns)}.",
         )
 
 
