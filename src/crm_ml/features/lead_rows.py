@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from crm_ml import names as n
 from crm_ml.errors import DataError
 from crm_ml.features.events import seen_span
-from crm_ml.features.fate import LOST, WON, reached
+from crm_ml.features.fate import Spells, closed_spells, first_entered, lead_numbers
 from crm_ml.features.spine import CUTOFF
 from crm_ml.features.timeline import FOREVER, I64, NULL, cutoff_us, date_of, zone_clock
 
@@ -30,7 +31,8 @@ _TARGETS = {
 def lead_spine(tables: Tables, days: Sequence[dt.date]) -> pd.DataFrame:
     """Return the leads that are open at the beginning of each day.
 
-    Open at c: created and known before c, and neither won nor lost as known then.
+    Open at c: created and known before c, and neither won nor lost as known then. A lead that was lost and enters a
+    stage again stays closed.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def lead_spine(tables: Tables, days: Sequence[dt.date]) -> pd.DataFrame:
     parts = []
     for day in sorted(set(days)):
         cutoff = cutoff_us(day, tables.zone)
-        there = (created < cutoff) & (closed >= cutoff)
+        there = (created < cutoff) & ~closed.holding(np.arange(len(ids)), np.full(len(ids), cutoff))
         parts.append(pd.DataFrame({n.LEAD_ID: ids[there], n.AS_OF: day, CUTOFF: np.int64(cutoff)}))
     return _joined(parts)
 
@@ -104,12 +106,12 @@ def lead_moments(tables: Tables, *, until: int, least_hours: float = 24.0) -> pd
     ids, created, closed = _lives(tables)
     who, at = np.arange(len(ids)), created
     if n.LEAD_EVENTS in tables.frames:
-        _, seen, _ = seen_span(tables, n.LEAD_EVENTS)
+        _, seen, until_newer = seen_span(tables, n.LEAD_EVENTS)
         of = pd.Index(ids).get_indexer(tables.frames[n.LEAD_EVENTS].column(n.LEAD_ID).to_pandas())
-        known = of >= 0
+        known = (of >= 0) & (seen < until_newer)
         who, at = np.concatenate((who, of[known])), np.concatenate((at, np.maximum(seen[known], created[of[known]])))
     cutoff = at + 1
-    open_then = (closed[who] >= cutoff) & (cutoff < until)
+    open_then = ~closed.holding(who, cutoff) & (cutoff < until)
     who, cutoff = who[open_then], cutoff[open_then]
     order = np.lexsort((cutoff, who))
     who, cutoff = who[order], cutoff[order]
@@ -123,10 +125,11 @@ def lead_moments(tables: Tables, *, until: int, least_hours: float = 24.0) -> pd
 def lead_labels(
     tables: Tables, spine: pd.DataFrame, *, gap_days: int, horizon_days: int, known_until: int, target: str = "won"
 ) -> np.ndarray:
-    """Return True where the lead entered the stage in the label window [c + gap, c + gap + horizon).
+    """Return True where the lead first entered the stage in the label window [c + gap, c + gap + horizon).
 
     Windows are calendar days in the workspace's zone; what happened in them is judged by what is known at
-    `known_until`. A lead that is still open then counts as not won: the question is "won within the horizon".
+    `known_until`. A lead that is still open then counts as not won: the question is "won within the horizon". So does
+    one that had entered the stage, or a later one, before the window.
 
     Parameters
     ----------
@@ -169,28 +172,33 @@ def lead_labels(
             remedy="Correct leads.target in crm.yaml.",
             code="unknown_target",
         )
-    entered, _ = reached(tables, _TARGETS[target], known_until=known_until)
-    of_lead = pd.Series(entered, index=tables.frames[n.LEADS].column(n.LEAD_ID).to_pandas())
-    at: I64 = of_lead[~of_lead.index.duplicated()].reindex(spine[n.LEAD_ID]).fillna(NULL).to_numpy(np.int64)
+    _check_leads(tables)
+    ids = lead_numbers(tables)[0]
+    entered = np.append(first_entered(tables, _TARGETS[target], ids, known_until=known_until), NULL)
+    at: I64 = entered[pd.Index(ids.to_pylist()).get_indexer(spine[n.LEAD_ID])]
     clock, cutoffs = zone_clock(tables.zone), spine[CUTOFF].to_numpy(np.int64)
     lower = clock.shift(cutoffs, gap_days)
     upper = clock.shift(cutoffs, gap_days + horizon_days)
     return np.asarray((at != NULL) & (lower <= at) & (at < upper))
 
 
-def _lives(tables: Tables) -> tuple[np.ndarray, I64, I64]:
-    """Return for each lead its id (sorted), since when it is known, and since when it is known to be won or lost."""
+def _lives(tables: Tables) -> tuple[np.ndarray, I64, Spells]:
+    """Return for each lead its id (sorted) and since when it is known, and when which was known to be won or lost."""
+    _check_leads(tables)
+    _, seen, until = seen_span(tables, n.LEADS)
+    frame = pd.DataFrame({"id": tables.frames[n.LEADS].column(n.LEAD_ID).to_pandas(), "seen": seen})
+    lives = frame[seen < until].groupby("id", sort=True)["seen"].min()
+    ids = lives.index.to_numpy(dtype=object)
+    return ids, lives.to_numpy(np.int64), closed_spells(tables, pa.array(ids, pa.string()))
+
+
+def _check_leads(tables: Tables) -> None:
     if n.LEADS not in tables.frames:
         raise DataError(
             "lead scoring needs the table leads, which is not mapped",
             remedy="Map leads with lead_id and created_at in crm.yaml.",
             code="table_not_mapped",
         )
-    _, seen, until = seen_span(tables, n.LEADS)
-    _, closed = reached(tables, (WON, LOST))
-    frame = pd.DataFrame({"id": tables.frames[n.LEADS].column(n.LEAD_ID).to_pandas(), "seen": seen, "closed": closed})
-    lives = frame[seen < until].groupby("id", sort=True).min()
-    return lives.index.to_numpy(dtype=object), lives["seen"].to_numpy(np.int64), lives["closed"].to_numpy(np.int64)
 
 
 def _thinned(who: np.ndarray, cutoff: I64, least: int) -> np.ndarray:
@@ -198,7 +206,7 @@ def _thinned(who: np.ndarray, cutoff: I64, least: int) -> np.ndarray:
     kept = np.zeros(len(who), bool)
     last_who, last = -1, -FOREVER
     for row, (lead, at) in enumerate(zip(who.tolist(), cutoff.tolist(), strict=True)):
-        if lead != last_who or at - last >= least:
+        if lead != last_who or at - last >= max(least, 1):
             kept[row], last_who, last = True, lead, at
     return kept
 

@@ -392,7 +392,7 @@ class CalendarFeature(Declared):
 
 @dataclass(frozen=True, kw_only=True)
 class PeerFeature(Declared):
-    """What was known at the cutoff of the other leads that share a value of a column with this one.
+    """What was known at the cutoff of all leads that share a value of a column with this one, itself included.
 
     Parameters
     ----------
