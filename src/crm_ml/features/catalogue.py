@@ -5,7 +5,7 @@ from __future__ import annotations
 from crm_ml.errors import UsageError
 from crm_ml.features import attributes, interactions, leads, orders, payments
 from crm_ml.features.spec import AnyFeature, AttributeFeature, Feature, FunctionFeature, PeerFeature
-from crm_ml.features.streams import STREAMS, streams_of
+from crm_ml.features.streams import streams_of
 from crm_ml.features.subjects import CUSTOMER, LEAD, Subject
 
 CATALOGUE: tuple[AnyFeature, ...] = (
@@ -32,7 +32,20 @@ _FAMILIES = {
     "leads": "Leads",
     "own": "Own features",
 }
+_LEAD_CAUSES = {
+    "lead_interest": "Interest",
+    "lead_dialogue": "Dialogue",
+    "lead_response": "Response",
+    "lead_stage": "Stages",
+    "lead_person": "Person",
+    "lead_company": "Company",
+    "lead_source": "Source and campaign",
+    "lead_owner": "Owner",
+    "lead_age": "Age",
+    "": "Own features of leads",
+}
 _PURPOSE = "estimate of the risk that the customer stops buying"
+_LEAD_PURPOSE = "estimate of the chance that the lead is won"
 
 
 def default_features(of: Subject = CUSTOMER) -> tuple[AnyFeature, ...]:
@@ -91,8 +104,9 @@ def sources(feature: AnyFeature, *, of: Subject = CUSTOMER) -> tuple[str, ...]:
     if isinstance(feature, AttributeFeature):
         return (f"{feature.table}.{feature.column}",)
     if isinstance(feature, PeerFeature):
-        columns = (of.key, feature.column, "created_at")
-        return (*(f"{of.table}.{column}" for column in columns), "lead_stages.entered_at")
+        own = {f"{of.table}.{column}" for column in (of.key, feature.column, "created_at")}
+        ends = () if feature.what == "created" else leads.STREAMS["lead_stages"].needs
+        return tuple(sorted({*own, *ends}))
     known = {other.id: other for other in (*inputs_of(of), *default_features(of))}
     found: set[str] = set()
     for id in feature.uses:
@@ -111,14 +125,14 @@ def catalogue_markdown() -> str:
 
     Examples
     --------
-    >>> catalogue_markdown().splitlines()[0]
-    '# Feature catalogue'
+    >>> [line for line in catalogue_markdown().splitlines() if line.startswith("# ")]
+    ['# Feature catalogue', '# Leads']
     """
-    features = default_features()
+    customers, of_leads = default_features(), default_features(LEAD)
     lines = [
         "# Feature catalogue",
         "",
-        f"{len(features)} features, generated from their declarations. c is the cutoff; a window of w days is "
+        f"{len(customers)} features, generated from their declarations. c is the cutoff; a window of w days is "
         "`[c - w days, c)` in calendar days of the workspace's zone. An event counts only while it is visible at c. "
         "Where a table or column is not mapped, its features are null; with the table and no event, counts and sums "
         "are 0 and everything else is null. "
@@ -130,19 +144,49 @@ def catalogue_markdown() -> str:
         "",
         "## Streams",
         "",
-        "| stream | what an event is | columns |",
-        "|---|---|---|",
+        *_streams(CUSTOMER),
+        *_families(CUSTOMER),
     ]
-    for stream in STREAMS.values():
-        columns = "; ".join(f"`{name}`: {measure.definition}" for name, measure in stream.measures.items())
-        lines.append(f"| {stream.name} | {stream.definition} | {columns} |")
-    for family, title in _FAMILIES.items():
-        own = [feature for feature in features if feature.family == family]
-        if own:
-            lines += ["", f"## {title}", "", *_HEAD, *(_row(feature) for feature in own)]
     inputs = [f"| `{feature.id}` | {feature.meaning} |" for feature in INPUTS]
     lines += ["", "## Inputs of ratios only", "", "| id | definition |", "|---|---|", *inputs]
+    lines += [
+        "",
+        "# Leads",
+        "",
+        f"{len(of_leads)} features of leads, by the same rules of time. A lead is won or lost by lead_stages, without "
+        "that table by the deals that name it; one that was lost and enters a stage again stays closed. "
+        "Direction: + higher means a better chance expected, - a worse one, 0 no expectation. Shares of earlier leads "
+        "count leads whose days to be won are over, drawn towards the share of all leads. "
+        "A lead counts among its own peers.",
+        "",
+        f"Purpose of all: {_LEAD_PURPOSE}.",
+        "",
+        "## Streams of leads",
+        "",
+        *_streams(LEAD),
+        *_families(LEAD),
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _streams(of: Subject) -> list[str]:
+    lines = ["| stream | what an event is | columns |", "|---|---|---|"]
+    for stream in streams_of(of).values():
+        columns = "; ".join(f"`{name}`: {measure.definition}" for name, measure in stream.measures.items())
+        lines.append(f"| {stream.name} | {stream.definition} | {columns} |")
+    return lines
+
+
+def _families(of: Subject) -> list[str]:
+    """Return a table per family; those of leads, which are one family, are divided by cause."""
+    features = default_features(of)
+    titles = _LEAD_CAUSES if of == LEAD else _FAMILIES
+    lines: list[str] = []
+    for name, title in titles.items():
+        own = [feature for feature in features if name == (feature.cause if of == LEAD else feature.family)]
+        if own:
+            lines += ["", f"## {title}", "", *_HEAD, *(_row(feature, of) for feature in own)]
+    return lines
 
 
 _HEAD = (
@@ -151,10 +195,10 @@ _HEAD = (
 )
 
 
-def _row(feature: AnyFeature) -> str:
+def _row(feature: AnyFeature, of: Subject) -> str:
     sign = {1: "+", -1: "-", 0: "0"}[feature.direction]
     cells = (
         f"`{feature.id}`", feature.text_de, feature.text_en, feature.meaning, feature.unit, sign, feature.cause,
-        feature.pii, ", ".join(sources(feature)),
+        feature.pii, ", ".join(sources(feature, of=of)),
     )  # fmt: skip
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
