@@ -31,6 +31,10 @@ EVENT_TIME: Mapping[str, str] = {
     "interactions": "occurred_at",
     "surveys": "answered_at",
     "contracts": "starts_at",
+    "leads": "created_at",
+    "lead_events": "occurred_at",
+    "lead_stages": "entered_at",
+    "deals": "created_at",
 }
 KEY: Mapping[str, tuple[str, ...]] = {
     "customers": ("customer_id",),
@@ -40,6 +44,10 @@ KEY: Mapping[str, tuple[str, ...]] = {
     "interactions": ("interaction_id",),
     "surveys": ("survey_id",),
     "contracts": ("contract_id",),
+    "leads": ("lead_id",),
+    "lead_events": ("event_id",),
+    "lead_stages": ("lead_id", "stage", "entered_at"),
+    "deals": ("deal_id",),
 }
 LATE: Mapping[str, tuple[str, ...]] = {
     "customers": ("customer_since", "status_from"),
@@ -47,6 +55,8 @@ LATE: Mapping[str, tuple[str, ...]] = {
     "invoices": ("due_at", "disputed_at"),
     "interactions": ("responded_at", "resolved_at"),
     "contracts": ("ends_at", "cancelled_at"),
+    "leads": ("qualified_at",),
+    "deals": ("closed_at",),
 }
 """Time columns that hide themselves (and what depends on them) until they are past."""
 
@@ -142,6 +152,10 @@ class Firm:
         wanted = self.cutoffs if cutoffs is None else tuple(cutoffs)
         pairs = [(customer, cutoff) for cutoff in wanted for customer in self.customers()]
         return pd.DataFrame(pairs, columns=["customer_id", "cutoff"]).astype({"cutoff": "int64"})
+
+    def generator(self, dice: Dice) -> Generator:
+        """Return what makes rows like those of the firm."""
+        return Generator(dice, self.cutoffs, 7, self.zone)
 
     def known_at(self, table: str, row: Row) -> int:
         """Return when a row was in the system."""

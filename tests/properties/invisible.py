@@ -5,7 +5,11 @@ from __future__ import annotations
 from messy_firms import EVENT_TIME, LATE, Dice, Firm, Generator, Row
 from wall_clock import DAY_US, HOUR_US
 
-DEPENDS = {"customers": {"status": "status_from", "segment": "customer_since"}}
+DEPENDS = {
+    "customers": {"status": "status_from", "segment": "customer_since"},
+    "leads": {"budget": "qualified_at"},
+    "deals": {"status": "closed_at"},
+}
 """Values that are hidden while the time in another column is not past."""
 HOLDS_WITHOUT_TIME = "status_from"
 """A status without a time always held: its time may move, but not vanish."""
@@ -30,7 +34,7 @@ def _late_values(firm: Firm, table: str, row: Row, cutoff: int, make: Generator)
     for name, since in DEPENDS.get(table, {}).items():
         hidden = row[since] is not None and row[since] >= cutoff
         if hidden or (row[since] is None and since != HOLDS_WITHOUT_TIME):
-            found[name] = make.customer("any")[name]
+            found[name] = (make.row(table) if table in EVENT_TIME else make.customer("any"))[name]
     for name in LATE.get(table, ()):
         if row[name] is not None and row[name] < cutoff:
             continue
@@ -68,7 +72,7 @@ def _changed(firm: Firm, table: str, cutoff: int, make: Generator) -> list[Row]:
 
 def invisible_changes(firm: Firm, cutoff: int, dice: Dice, *, changes: int = 8) -> Firm:
     """Return the firm after 1 to `changes` random changes to rows and values that are not visible at the cutoff."""
-    make = Generator(dice, firm.cutoffs, 7, firm.zone)
+    make = firm.generator(dice)
     tables = list(firm.rows)
     for _ in range(1 + dice.below(changes)):
         table = tables[dice.below(len(tables))]
