@@ -57,7 +57,7 @@ def test_the_open_leads_of_a_day(ws, tmp_path):
 
 
 def test_a_spine_of_instants_sees_nothing_later(ws):
-    at = pd.to_datetime(["2026-02-20 18:00:00", "2026-02-20 18:00:00.000001"])
+    at = pd.to_datetime(["2026-02-20 18:00:00.000000", "2026-02-20 18:00:00.000001"])
     frame = crm.build_features(ws, "leads", spine=pd.DataFrame({"lead_id": ["002", "002"], "as_of": at}))
     assert frame["lead_reply_sent_count"].tolist() == [0, 1]
 
