@@ -1,8 +1,8 @@
 """Job titles of leads, German and English, as function and seniority.
 
-A title is cut into words; each word is looked up in ordered tables of stems (`job_title_words`). The function is that of
-the strongest word, among equals of the first; the seniority is the rank that outranks the others. What nothing in the
-tables fits is 'unknown'. How it decides in detail, and how often it is right: docs/job-titles.md.
+A title is cut into words; each word is looked up in ordered tables of stems (`job_title_words`). The function is that
+of the strongest word, among equals of the first; the seniority is the rank that outranks the others. Where nothing in
+the tables fits, it is 'unknown'. How it decides in detail, and how often it is right: docs/job-titles.md.
 """
 
 from __future__ import annotations
@@ -46,9 +46,11 @@ MAX_LENGTH = 250
 _RANKS = ("trainee", "assistant", "executive", "head", "lead", "manager", "specialist", "staff")
 # their managers look after customers or a desk, not after people
 _MANAGED_ALONE = ("sales", "office")
-_GENDERS = re.compile(r"\(?(?<!\w)[mwfdix](?:\s?[/|,*:]\s?[mwfdix]){1,3}(?!\w)\)?")
-_GENDER_ENDING = re.compile(r"(?<=[^\W\d_])(?:\s?[/:*_]\s?-?|\(-?)in(nen)?(?!\w)\)?")
-_ACADEMIC = re.compile(r"(?<!\w)(?:(?:dr|prof|mag)(?:\.|(?!\w))|m\.\s?sc|b\.\s?sc|m\.\s?a\.|b\.\s?a\.|mba(?!\w)|\(fh\))")
+_GENDERS = re.compile(r"\(?(?<!\w)[mwfdix](?:\s*[/|,*:]\s*[mwfdix]){1,3}(?!\w)\)?")
+_GENDER_ENDING = re.compile(r"(?<=[^\W\d_])(?:\s*[/:*_]\s*-?|\(-?)in(nen)?(?![\w-])\)?")
+_ACADEMIC = re.compile(
+    r"(?<!\w)(?:(?:dr|prof|mag)(?:\.|(?!\w))|m\.\s?sc|b\.\s?sc|m\.\s?a\.|b\.\s?a\.|mba(?!\w)|\(fh\))"
+)
 _DOTTED = re.compile(r"(?<!\w)(?:\w\.){2,}\w?(?!\w)")
 _LOST = re.compile(r"(?<=\w)[?\ufffd]+(?=\w)")
 _UMLAUTS = str.maketrans({"ä": "a", "ö": "o", "ü": "u"})
@@ -56,8 +58,8 @@ _WRITTEN_OUT = re.compile(r"([aou])e")
 _WORD = re.compile(r"[a-z]+")
 _JOINED = re.compile(rf"(?<!\w)(?:{JOINED})(?!\w)")
 _REPLACED = tuple((re.compile(rf"(?<!\w)(?:{pattern})"), text) for pattern, text in REPLACED)
-_PERSON = re.compile(r"(?:er|eur|ist|or|ant|iker|mann|frau|leute|kraft)(?:in|innen|s|n|en)?")
-_NO_PERSON = re.compile(r"(?:.*(?:isch|lich|ig|end)er|.*lager|labor|plant|customer.*)")
+_PERSON = re.compile(r".*(?:er|eur|ist|or|ar|ian|ant|mann|frau|leute|kraft|wirt|loge)(?:in|innen|s|n|en)?")
+_NO_PERSON = re.compile(r".*(?:isch|lich|ig|end)er|.*lager|labor|plant|customer.*")
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,10 @@ def _words(text: str) -> list[str]:
     # before anything else: composing very long texts is slow. No letter decomposes into more than four characters
     if len(text) > 4 * MAX_LENGTH:
         return []
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", _repaired(unicodedata.normalize("NFC", text)))
     if len(text) > MAX_LENGTH:
         return []
-    text = unicodedata.normalize("NFKC", _repaired(text).casefold())
+    text = unicodedata.normalize("NFKC", text.casefold())
     text = _LOST.sub("", _GENDER_ENDING.sub(r"in\1", _GENDERS.sub(" ", text)))
     text = _DOTTED.sub(lambda found: found[0].replace(".", ""), _ACADEMIC.sub(" ", text))
     text = " ".join(_WORD.findall(_folded(text)))
@@ -178,7 +180,10 @@ def _use(word: str) -> tuple[str, int] | None:
 @lru_cache(maxsize=50_000)
 def _rank(word: str) -> str | None:
     """Return the rank that a word names; a word of a function with the ending of a person is a specialist's."""
-    rank = next((name for name, pattern in _RANK_OF if pattern.fullmatch(word)), None)
-    if rank is None and _use(word) and _PERSON.search(word) and not _NO_PERSON.fullmatch(word):
-        rank = "specialist" if re.search(_PERSON.pattern + "$", word) else None
-    return None if rank == "none" else rank
+    for rank, pattern in _RANK_OF:
+        if pattern.fullmatch(word):
+            if rank == "none":
+                break
+            return rank
+    person = _use(word) and _PERSON.fullmatch(word) and not _NO_PERSON.fullmatch(word)
+    return "specialist" if person else None
