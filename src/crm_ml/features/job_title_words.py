@@ -24,6 +24,13 @@ FUNCTION_WORDS: tuple[tuple[str, int, str], ...] = (
     ("other", 1, "*arbeitssicherheit* *umwelt* *betriebsrat* *betriebsrät* bürgermeister* *nachhaltig* hse ehs sifa"),
     ("maintenance", 2, "*betriebstechnik* *elektriker* elektromeister* *mechatroni*"),
     ("management", 0, "management"),
+    ("maintenance", 2, "*betriebsschlosser* reliab*"),
+    ("production", 2, "werkzeugmech* verfahrensmech* *formgeber*"),
+    ("legal", 2, "*exportkontroll*"),
+    ("management", 1, "unternehmensentwick* geschäftsmann geschäftsfrau"),
+    ("hr", 2, "employerbrand* arbeitsdirekt*"),
+    ("marketing", 2, "demandgen* leadgen*"),
+    ("sales", 2, "partnermanag*"),
     # the areas of a firm
     ("quality", 2, "*qualität* quality qs qm qmb qsb qa qc qhse auditor* prüfer* *prüftechn* *messtechn*"),
     ("purchasing", 2, "*einkauf* *einkäuf* ekl ek *beschaff* purchas* purch procur* *buyer* *sourcing* category*"),
@@ -61,6 +68,25 @@ FUNCTION_WORDS: tuple[tuple[str, int, str], ...] = (
     ("management", 2, "ceo coo gf gl md *chäftsfü* geschäftfü* *geschäftsl* *vorstand* *vorständ* *inhaber* inh"),
     ("management", 2, "*eigentümer* *gründer* founder* cofounder* owner* *gesellschafter* managingdirect*"),
     ("management", 2, "managingpartn* generalmanag* *unternehmer* entrepreneur* juniorchef* seniorchef* firmenchef*"),
+    ("purchasing", 2, "eink commodity* *warengruppe* proc"),
+    ("maintenance", 2, "instandh maint"),
+    ("logistics", 2, "supply freight tour* lkw*"),
+    ("production", 2, "*facharbeit* *bediener* *werker* reinraum* *galvan* betriebsl* kaizen improvement excellence"),
+    ("production", 2, "prod mfg ops *schreiner* *tischler* *industrialisierung*"),
+    ("engineering", 2, "entw konstr *simulation* *berechnung* *inbetrieb* commissioning prototyp* mechatronics"),
+    ("sales", 2, "vk vertr channel bid tender* quotation* bdm bizdev dealer* kundenbezieh*"),
+    ("marketing", 2, "öffentlichkeitsarb* werbe* media growth seo copywriter* *grafik* mktg branding"),
+    ("finance", 2, "*rechnungswesen* *kostenrechn* *kalkul* *forderung* mahnwesen investor*"),
+    ("hr", 2, "*sozialwesen* compensation employee* *personalwesen* *personalabt*"),
+    ("it", 2, "isms keyuser firmware* frontend* backend* fullstack* analytics bi businessanaly* datenbank* ux"),
+    ("legal", 2, "*vertragsrecht* *arbeitsrecht*"),
+    ("research", 2, "postdoc* *institut* scientific* uni dekan*"),
+    ("project", 2, "pl"),
+    ("office", 2, "vorzimmer* zentraledienst*"),
+    ("management", 2, "geschf geschäftsf ggf gfr gm countrymanag*"),
+    ("production", 2, "stanz* *härterei* *extrusion* konfektion* stahlbau* metallbau* vorrichtungsbau* musterbau*"),
+    ("it", 2, "plm mes stammdaten*"),
+    ("sales", 2, "pricing ecommerce"),
     # words that say little beside another
     ("maintenance", 1, "*service* *kundendienst* *mechaniker* *elektroniker* *werkstatt* aftersales*"),
     ("research", 1, "labor laborleit* laborant* labormit* lab laboratory"),
@@ -72,6 +98,21 @@ FUNCTION_WORDS: tuple[tuple[str, int, str], ...] = (
     ("engineering", 1, "*elektronik* automati*"),
     ("other", 1, "*berater* *beratung* consult* *lehrer* teacher* journalist* redakteur* *landwirt* farmer* *arzt*"),
     ("other", 1, "*ärztin* *trainer* coach* freelanc* freiberuf* *makler* sustainab* sicherheitsb* other"),
+    ("quality", 1, "*prüf* inspect* regulatory *zulassung* validat* *zertifizier* certificat* calibrat*"),
+    ("purchasing", 1, "supplier* vendor* lieferant*"),
+    ("sales", 1, "kunden* client* händler* handel* order orders import crm markets"),
+    ("marketing", 1, "online market messe"),
+    ("logistics", 1, "*verpackung* packaging planning"),
+    ("maintenance", 1, "*installateur* gebäudetechnik*"),
+    ("project", 1, "construction"),
+    ("legal", 1, "*vertrag* contract*"),
+    ("hr", 1, "training learning"),
+    ("engineering", 1, "hydrauli* pneumati* robot* *mechanik optik* applikation*"),
+    ("other", 1, "energie* energy environment* safety *brandschutz* *immobilien* *versicherung* insurance"),
+    ("other", 1, "*gutachter* *sachverständ* *übersetzer* *dolmetscher* *pfleger* *apotheker* pharmacist*"),
+    ("other", 1, "*erzieher* *polizist* *pfarrer* *fotograf* *autor künstler* *bäcker* *metzger* *gärtner* nurse*"),
+    ("other", 1, "physician* author*"),
+    ("engineering", 1, "*planung* *dokumentation* ce *werkstoff* *maschinenbau* *anlagenbau*"),
     ("sales", 1, "regional* region"),
     ("office", 1, "office* *sekret* secretar* empfang* reception* büro* *kaufmann* *kauffrau* *kaufleute*"),
     ("office", 1, "teamassist* kaufmännisch* kaufm kfm verwaltung* administration administrative backoffice"),
@@ -81,48 +122,60 @@ FUNCTION_WORDS: tuple[tuple[str, int, str], ...] = (
     ("management", 0, "chef chefin partner *niederlassung* *standort* branch* filial* geschäftsstell* prok* ppa"),
     ("management", 0, "vicepresident* strateg* *bevollm* geschäftsbereich* businessunit* beirat*"),
     ("production", 0, "*meister meisterin foreman* betrieb betriebs"),
-    ("engineering", 0, "dipling ing"),
+    ("maintenance", 0, "elektro*"),
+    ("management", 0, "transformation corporate"),
+    ("office", 0, "clerk* zentrale verw"),
+    ("other", 0, "*sicherheit* security"),
+    ("engineering", 0, "dipling ing engr eng"),
 )
 
 # (rank, patterns): seniorities, and three that `job_titles` decides in context: none, staff, manager
 SENIORITY_WORDS: tuple[tuple[str, str], ...] = (
     ("none", "leiterplatt* *halbleiter* *stellvertret* *rohrleitung* leitungsbau* *begleit* bürgermeister*"),
-    ("assistant", "*assist* assi *sekret* secretar* aushilf* *helfer*"),
+    ("assistant", "*assist* assi *sekret* sekr vorzimmer* secretar* aushilf* *helfer*"),
     ("trainee", "azubi* auszubild* *lehrling* *praktikant* praktikum werkstud* *student* studium trainee* intern"),
     ("trainee", "internship* apprentice* doktorand* volontär* diplomand* masterand* bachelorand* referendar*"),
-    ("trainee", "schüler*"),
-    ("staff", "*mitarbeit* ma *referent* *sachbearbeit* sb *angestellt*"),
+    ("trainee", "umschüler* ferienjob* hiwi schüler*"),
+    ("staff", "*mitarbeit* mitarb ma *referent* *sachbearbeit* sachb sb *angestellt*"),
     ("specialist", "hausmeister* *maschinenführ* *anlagenführ* staplerf* kranf* *produktmanager* productmanager*"),
-    ("specialist", "categorymanager* brandmanager* contentmanager* eventmanager* communitymanager*"),
-    ("specialist", "socialmediamanager* productowner* processowner* businesspartner* kam adm vad"),
+    ("specialist", "categorymanager* commoditymanager* *warengruppenmanag* brandmanager* contentmanager*"),
+    ("specialist", "eventmanager* communitymanager* socialmediamanager* productowner* processowner*"),
+    ("specialist", "businesspartner* kam adm vad"),
     ("executive", "ceo cfo cto coo cio cmo cso cpo cro chro cdo ciso chief gf gl md *chäftsfü* geschäftfü*"),
     ("executive", "geschäftsleit* *vorstand* *vorständ* *inhaber* inh *eigentümer* *gründer* founder* cofounder*"),
-    ("executive", "owner* *gesellschafter* managingdirect* managingpartn* generalmanag* partner *unternehmer* chef"),
-    ("executive", "chefin *präsident* president chairman* chairwoman* board aufsichtsr* komplementär* selbständ*"),
-    ("executive", "selbstständ* generalbevoll* beirat* cco entrepreneur* juniorchef* seniorchef* firmenchef*"),
+    ("executive", "owner* *gesellschafter* managingdirect* managingpartn* generalmanag* *unternehmer* chef chefin"),
+    ("executive", "*präsident* president chairman* chairwoman* board aufsichtsr* komplementär* selbständ*"),
+    ("executive", "selbstständ* generalbevoll* beirat* cco entrepreneur* juniorchef* seniorchef* firmenchef* geschf"),
+    ("executive", "geschäftsf ggf gfr gm geschäftsltg geschäftsmann geschäftsfrau cqo managing"),
     ("lead", "*teamleit* *gruppenleit* *schichtleit* *projektleit* bauleit* gebiets*leit* regionalleit*"),
-    ("lead", "bezirksleit* tl pm *meister* *schichtführ* *teamführ* *vorarbeit* polier* *supervisor* foreman*"),
-    ("lead", "teamlead* lead leader*"),
-    ("head", "*leiter* *leitung leitend* ltg ltr *direktor* director* dir head vp svp evp avp vicepresident*"),
-    ("head", "prokur* prok ppa *bevollm* chef* *chef vl ekl plantmanager* branchmanager* sitemanager*"),
-    ("head", "chiefengineer* generalcounsel"),
+    ("lead", "bezirksleit* tl pm *meister* pl obermonteur* superintendent* *führungskraft* *schichtführ* *teamführ*"),
+    ("lead", "*vorarbeit* polier* *supervisor* foreman* teamlead* lead leader*"),
+    ("head", "*leiter* *leitung *ltr *ltg lt al bl leitend* ltg ltr *direktor* director* dir head vp svp evp avp"),
+    ("head", "vicepresident* prokur* prok ppa *bevollm* chef* *chef vl ekl plantmanager* branchmanager*"),
+    ("head", "sitemanager* countrymanager* chiefengineer* generalcounsel"),
     ("manager", "*manager* mgr"),
-    ("specialist", "*außendienst* *innendienst* insidesales *beauftragt* qmb qsb dsb officer* specialist*"),
-    ("specialist", "*spezialist* expert* *fachkraft* *koordinat* coordinator* *engineer* *ingenieur* dipling ing"),
-    ("specialist", "technician* *techniker* analyst* associate operator* *berater* consultant* representative*"),
-    ("specialist", "agent* *disponent* *arzt* *ärztin* *landwirt* counsel *anwalt* *anwält* professor* *vertreter*"),
-    ("specialist", "architect* *architekt* accountexec* salesexec* planner* inspector* rep"),
+    ("partner", "partner"),
+    ("specialist", "*verantwortlich* *betreuer* *bearbeiter* *arbeiter* *bediener* *werker* *experte* *fachwirt*"),
+    ("specialist", "*gutachter* *fachmann* *fachfrau* *gestalter* *geber clerk* worker* advisor* adviser*"),
+    ("specialist", "professional* generalist* mechanic* writer* staff fellow member* executive keyuser* treasurer*"),
+    ("specialist", "postdoc* bdm *außendienst* *innendienst* insidesales *beauftragt* qmb qsb dsb officer*"),
+    ("specialist", "specialist* *spezialist* expert* *fachkraft* *koordinat* coordinator* *engineer* *ingenieur*"),
+    ("specialist", "dipling ing technician* *techniker* analyst* associate operator* *berater* consultant*"),
+    ("specialist", "representative* agent* *disponent* *arzt* *ärztin* *landwirt* counsel *anwalt* *anwält*"),
+    ("specialist", "professor* *vertreter* architect* *architekt* accountexec* salesexec* planner* inspector* rep"),
 )
 
 # words that belong together and are read as one; a regular expression over small letters without umlauts
 JOINED = (
-    r"supply chain|inside sales|human resources?|vice president|managing (?:director|partner)|general manager"
-    r"|field service|(?:business|web) (?:development|developer)|customer (?:service|care|support|success)"
-    r"|business partner|(?:key )?account manag\w+|key account|(?:account|sales) executive|business unit"
-    r"|general counsel|after sales|tool maker|social media manag\w+|graphic design\w*|data scien\w+"
-    r"|(?:product|category|brand|content|event|community) manag\w+|(?:product|process) owner|product marketing"
-    r"|(?:plant|branch|site) manager|(?:personal|executive|management) assist\w+|chief engineer"
-    r"|industrial engineer\w*|proje[ck]t (?:engineer|ingenieur)\w*|system admin\w*|team lead"
+    r"supply chain|e commerce|inside sales|human resources?|vice president|managing (?:director|partner)"
+    r"|general manager|field service|(?:business|web) (?:development|developer)"
+    r"|customer (?:service|care|support|success)|business partner|(?:key )?account manag\w+|key account"
+    r"|(?:account|sales) executive|business unit|general counsel|after sales|tool maker|social media manag\w+"
+    r"|graphic design\w*|data scien\w+"
+    r"|(?:product|category|commodity|brand|content|event|community|country|partner) manag\w+"
+    r"|(?:product|process) owner|product marketing|(?:plant|branch|site) manager|key user|business analy\w+"
+    r"|(?:demand|lead) gen\w*|employer brand\w*|zentrale dienste?|(?:personal|executive|management) assist\w+"
+    r"|chief engineer|industrial engineer\w*|proje[ck]t (?:engineer|ingenieur)\w*|system admin\w*|team lead"
 )
 
 # a regular expression over the same and what stands for it
@@ -130,6 +183,7 @@ REPLACED: tuple[tuple[str, str], ...] = (
     (r"dipl(?:om)? (?:wirtsch(?:afts)? )?ing\b", "dipling"),
     (r"dipl(?:om)? \w+", ""),
     (r"(?:f|r) (?:und |and |u )?(?:e|d)\b|forschungs? (?:und )?entwicklungs?\b|research (?:and )?development", "rd"),
+    (r"^executive$", "ceo"),
     (r"pa to\b", "personalassistant"),
     (r"executive director", "managingdirector"),
     (r"chef (?=\w+(?:er|eur)(?:in)?\b)", "chef"),

@@ -43,7 +43,7 @@ MAX_LENGTH = 250
 """Characters; a longer text is no title."""
 
 # what somebody in training or an assistant is outranks the rank of whom they help
-_RANKS = ("trainee", "assistant", "executive", "head", "lead", "manager", "specialist", "staff")
+_RANKS = ("trainee", "assistant", "executive", "head", "lead", "manager", "partner", "specialist", "staff")
 # their managers look after customers or a desk, not after people
 _MANAGED_ALONE = ("sales", "office")
 _GENDERS = re.compile(r"\(?(?<!\w)[mwfdix](?:\s*[/|,*:]\s*[mwfdix]){1,3}(?!\w)\)?")
@@ -99,6 +99,9 @@ def normalise_title(text: str | None) -> JobTitle:
         seniority = "specialist"
     if seniority == "manager":
         seniority = "specialist" if function in _MANAGED_ALONE else "lead"
+    elif seniority == "partner":
+        # one of a firm's partners, or the partner of a department as in 'Talent Partner'
+        seniority = "executive" if function in ("management", UNKNOWN) else "specialist"
     elif seniority == "staff":
         seniority = "specialist"
     if function == "management" and seniority in ("specialist", "assistant", "trainee"):
