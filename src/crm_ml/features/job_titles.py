@@ -130,10 +130,10 @@ def _words(text: str) -> list[str]:
     # before anything else: composing very long texts is slow. No letter decomposes into more than four characters
     if len(text) > 4 * MAX_LENGTH:
         return []
-    text = unicodedata.normalize("NFKC", _repaired(unicodedata.normalize("NFC", text)))
+    text = unicodedata.normalize("NFC", text)
     if len(text) > MAX_LENGTH:
         return []
-    text = unicodedata.normalize("NFKC", text.casefold())
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _repaired(text)).casefold())
     text = _LOST.sub("", _GENDER_ENDING.sub(r"in\1", _GENDERS.sub(" ", text)))
     text = _DOTTED.sub(lambda found: found[0].replace(".", ""), _ACADEMIC.sub(" ", text))
     text = " ".join(_WORD.findall(_folded(text)))
