@@ -87,6 +87,9 @@ def test_pooled_ranking_is_the_mean_inside_the_cutoffs_and_errors_are_over_all_r
     assert abs(roc_auc_score(whole["y"], whole["margin"]) - judged.measure("logistic").value) > 0.05
     assert judged.measure("logistic", "brier").value == pytest.approx(brier_score_loss(whole["y"], whole["p"]))
     assert judged.measure("logistic", "ece").value == pytest.approx(calibration_error(whole["y"], whole["p"]))
+    base = whole["y"].mean() * (1 - whole["y"].mean())
+    skill = judged.measure("logistic", "brier_skill")
+    assert skill.value == pytest.approx(1 - brier_score_loss(whole["y"], whole["p"]) / base)
     row = judged.table[(judged.table["cutoff"] == "pooled") & (judged.table["name"] == "logistic")].iloc[0]
     assert (row["cutoffs"], row["rows"], row["churned"]) == (3, sum(counts), whole["y"].sum())
 

@@ -192,19 +192,20 @@ def features(
         typer.Option("--as-of", metavar="YYYY-MM-DD", help="Business day; may be given several times."),
     ] = None,
     spine: Annotated[
-        Path | None, typer.Option("--spine", help="Parquet file with customer_id and as_of instead.")
+        Path | None, typer.Option("--spine", help="Parquet file with customer_id (or lead_id) and as_of instead.")
     ] = None,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    """Write the feature table of the eligible customers of one or more days.
+    """Write the feature table of the eligible customers, or of the open leads, of one or more days.
 
     \b
     Examples:
       crm-ml features churn --as-of 2026-03-01 --out features.parquet
       crm-ml features churn --as-of 2026-02-01 --as-of 2026-03-01 --out features.parquet
+      crm-ml features leads --as-of 2026-03-01 --out leads.parquet
     """
     from crm_ml.jobs.features import write_features
 

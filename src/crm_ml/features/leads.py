@@ -9,6 +9,7 @@ import numpy as np
 
 from crm_ml import names as n
 from crm_ml.features.events import Events, Measure, Stream, Timeline
+from crm_ml.features.job_titles import normalise_titles
 from crm_ml.features.spec import AnyFeature, AttributeFeature, Difference, Feature, PeerFeature, Ratio, windowed
 from crm_ml.features.timeline import NULL
 
@@ -167,6 +168,32 @@ def size_class(values: Sequence[float | None]) -> list[str | None]:
     ]
 
 
+def job_functions(values: Sequence[str | None]) -> list[str | None]:
+    """Return the function that each job title names, None without a title.
+
+    Examples
+    --------
+    >>> job_functions(["Einkaufsleiterin", None])
+    ['purchasing', None]
+    """
+    return _named(values, normalise_titles(values)[0])
+
+
+def job_seniorities(values: Sequence[str | None]) -> list[str | None]:
+    """Return the seniority that each job title names, None without a title.
+
+    Examples
+    --------
+    >>> job_seniorities(["Einkaufsleiterin", None])
+    ['head', None]
+    """
+    return _named(values, normalise_titles(values)[1])
+
+
+def _named(values: Sequence[str | None], found: Sequence[str]) -> list[str | None]:
+    return [None if value is None else name for value, name in zip(values, found, strict=True)]
+
+
 def present(values: Sequence[Any]) -> list[float | None]:
     """Return 1 where there is a value, else 0.
 
@@ -286,6 +313,10 @@ def _firmographics() -> tuple[AnyFeature, ...]:
         one("lead_employees", "employees", ("Mitarbeiter", "employees"), "lead_company", unit="count"),
         one("lead_company_size", "employees", ("Größenklasse", "company size class"), "lead_company", **category,
             through=size_class, definition="leads.employees as one of 1-9, 10-49, 50-249, 250-999, 1000+"),
+        one("lead_job_function", "job_title", ("Funktion", "function"), "lead_person", **category, pii="person",
+            through=job_functions, definition="function that leads.job_title names (docs/job-titles.md)"),
+        one("lead_job_seniority", "job_title", ("Rang", "seniority"), "lead_person", **category, pii="person",
+            through=job_seniorities, definition="seniority that leads.job_title names (docs/job-titles.md)"),
         one("lead_free_mail", "email", ("private E-Mail-Adresse", "free-mail address"), "lead_person", **flag,
             through=free_mail, direction=-1, pii="person",
             definition="1 if leads.email is at a provider for private persons, 0 if not; null without an address"),

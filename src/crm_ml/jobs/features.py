@@ -1,4 +1,4 @@
-"""The feature table of a workspace's eligible customers, in memory or as a file."""
+"""The feature table of a workspace's eligible customers or open leads, in memory or as a file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,20 @@ import pyarrow.parquet as pq
 from crm_ml import features as floor
 from crm_ml import names as n
 from crm_ml.errors import DataError, UsageError
-from crm_ml.features import cutoff_us
+from crm_ml.features import CUSTOMER, LEAD, cutoff_us, lead_spine
 from crm_ml.jobs.definition import eligible
 from crm_ml.jobs.files import replace_file
-from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
+from crm_ml.jobs.inputs import (
+    CHURN,
+    CHURN_TABLES,
+    LEAD_TABLES,
+    LEADS,
+    as_day,
+    as_workspace,
+    nothing_visible,
+    read_inputs,
+    require_kind,
+)
 from crm_ml.jobs.settings import Workspace
 from crm_ml.tables import Tables
 from crm_ml.tables.zones import local_to_utc
@@ -53,25 +63,25 @@ def build_features(
     as_of: dt.date | str | Sequence[dt.date | str] = (),
     spine: pd.DataFrame | str | Path | None = None,
 ) -> pd.DataFrame:
-    """Return the features of the eligible customers of one or more days, or of the rows of a spine.
+    """Return the features of the eligible customers or open leads of one or more days, or of the rows of a spine.
 
     Parameters
     ----------
     workspace : Workspace or str or Path
         The workspace or its folder.
-    kind : {"churn"}
+    kind : {"churn", "leads"}
         What to work on.
     as_of : date, ISO text, or several
         Business days.
     spine : DataFrame or Parquet file, optional
-        Columns ``customer_id`` and ``as_of`` (dates) instead of the eligible customers of `as_of`. Customers who object
-        to profiling are left out.
+        Columns ``customer_id`` (or ``lead_id``) and ``as_of`` (dates, or time stamps) instead of the eligible customers
+        or open leads of `as_of`. Customers who object to profiling are left out.
 
     Returns
     -------
     DataFrame
-        ``customer_id``, ``as_of`` and one column per feature, sorted by (as_of, customer_id); of a given spine in its
-        order.
+        ``customer_id`` or ``lead_id``, ``as_of`` and one column per feature, sorted by (as_of, id); of a given spine in
+        its order.
 
     Raises
     ------
@@ -84,16 +94,18 @@ def build_features(
     days = [as_day(day) for day in ([as_of] if isinstance(as_of, str | dt.date) else as_of)]
     if bool(days) == (spine is not None):
         raise UsageError("features needs either days (--as-of) or a spine, and not both", remedy="Give one of them.")
-    require_churn(workspace, kind)
-    given = None if spine is None else _given_spine(spine, workspace.settings.timezone)
-    tables = read_inputs(workspace, only=CHURN_TABLES)
+    require_kind(workspace, kind)
+    of = LEAD if kind == LEADS else CUSTOMER
+    given = None if spine is None else _given_spine(spine, workspace.settings.timezone, of.key)
+    tables = read_inputs(workspace, only=LEAD_TABLES if of == LEAD else CHURN_TABLES)
     if given is None:
-        _refuse_unseen(tables, {cutoff_us(day, tables.zone): day for day in days})
-        rows = eligible(tables, sorted(set(days)), workspace.settings.churn)
+        _refuse_unseen(tables, {cutoff_us(day, tables.zone): day for day in days}, kind)
+        wanted = sorted(set(days))
+        rows = lead_spine(tables, wanted) if of == LEAD else eligible(tables, wanted, workspace.settings.churn)
     else:
-        _refuse_unseen(tables, dict(zip(given[_CUTOFF].tolist(), given[n.AS_OF], strict=True)))
-        rows = _permitted(tables, given)
-    return floor.build_features(tables, rows).drop(columns=_CUTOFF)
+        _refuse_unseen(tables, dict(zip(given[_CUTOFF].tolist(), given[n.AS_OF], strict=True)), kind)
+        rows = given if of == LEAD else _permitted(tables, given)
+    return floor.build_features(tables, rows, of=of).drop(columns=_CUTOFF)
 
 
 def write_features(
@@ -119,15 +131,16 @@ def write_features(
     return FeatureFile(table.num_rows, table.num_columns - 2, path)
 
 
-def _refuse_unseen(tables: Tables, cutoffs: Mapping[int, dt.date]) -> None:
+def _refuse_unseen(tables: Tables, cutoffs: Mapping[int, dt.date], kind: str) -> None:
+    table = n.LEADS if kind == LEADS else n.ORDER_LINES
     # more is visible later: the first cutoff at which something is clears all that follow
     for cutoff in sorted(cutoffs):
-        if floor.visible(tables, cutoff).frames[n.ORDER_LINES].num_rows:
+        if floor.visible(tables, cutoff).frames[table].num_rows:
             return
-        raise nothing_visible(cutoffs[cutoff])
+        raise nothing_visible(cutoffs[cutoff], kind)
 
 
-def _given_spine(spine: pd.DataFrame | str | Path, zone: str) -> pd.DataFrame:
+def _given_spine(spine: pd.DataFrame | str | Path, zone: str, key: str) -> pd.DataFrame:
     if isinstance(spine, pd.DataFrame):
         frame = spine
     else:
@@ -139,23 +152,23 @@ def _given_spine(spine: pd.DataFrame | str | Path, zone: str) -> pd.DataFrame:
             raise DataError(
                 f"The spine {spine} is not a readable Parquet file", remedy="Write it again.", code="unreadable_file"
             ) from None
-    missing = [name for name in (n.CUSTOMER_ID, n.AS_OF) if name not in frame.columns]
+    missing = [name for name in (key, n.AS_OF) if name not in frame.columns]
     if missing:
         raise DataError(
-            f"A spine must have the columns customer_id and as_of; {', '.join(missing)} is missing",
+            f"A spine must have the columns {key} and as_of; {', '.join(missing)} is missing",
             remedy="Add it.",
             code="missing_column",
         )
-    ids = frame[n.CUSTOMER_ID]
+    ids = frame[key]
     if not all(isinstance(value, str) for value in ids):
-        raise DataError("customer_id of the spine must be text (leading zeros count)", remedy="Store it as text.")
+        raise DataError(f"{key} of the spine must be text (leading zeros count)", remedy="Store it as text.")
     try:
         as_of, cutoffs = _cutoffs(frame[n.AS_OF].tolist(), zone)
     except (TypeError, ValueError, AttributeError):
         raise DataError(
             "as_of of the spine must be dates or time stamps", remedy="Store it as one of them.", code="bad_type"
         ) from None
-    return pd.DataFrame({n.CUSTOMER_ID: ids.to_numpy(dtype=object), n.AS_OF: as_of, _CUTOFF: cutoffs})
+    return pd.DataFrame({key: ids.to_numpy(dtype=object), n.AS_OF: as_of, _CUTOFF: cutoffs})
 
 
 def _cutoffs(values: list[Any], zone: str) -> tuple[pd.Series[Any], list[int]]:

@@ -26,6 +26,7 @@ CHURN_TABLES = (
     n.CONTRACTS,
     n.RATES,
 )
+LEAD_TABLES = (n.LEADS, n.LEAD_EVENTS, n.LEAD_STAGES, n.DEALS, n.DEAL_STAGES, n.CUSTOMERS, n.RATES)
 _YEARS = (1971, 2099)
 
 
@@ -58,8 +59,8 @@ def as_day(value: dt.date | str) -> dt.date:
     return day
 
 
-def require_churn(workspace: Workspace, kind: str) -> None:
-    """Raise unless the kind of model is churn and what it needs is mapped.
+def require_kind(workspace: Workspace, kind: str) -> None:
+    """Raise unless the kind of model exists and what it needs is mapped.
 
     Raises
     ------
@@ -67,8 +68,6 @@ def require_churn(workspace: Workspace, kind: str) -> None:
         For a kind that does not exist.
     DataError
         If the table that the kind needs is not mapped.
-    Failure
-        For leads, which this version does not score.
     """
     if kind not in KINDS:
         hint = did_you_mean(kind, KINDS).strip()
@@ -80,9 +79,25 @@ def require_churn(workspace: Workspace, kind: str) -> None:
             remedy=f"Map it under `tables:` in {workspace.root / 'crm.yaml'}.",
             code="table_not_mapped",
         )
+    if kind == CHURN:
+        require_tables(workspace)
+
+
+def require_churn(workspace: Workspace, kind: str) -> None:
+    """Raise as `require_kind` does, and for leads where this version only has their features.
+
+    Raises
+    ------
+    Failure
+        For leads.
+    """
+    require_kind(workspace, kind)
     if kind == LEADS:
-        raise Failure("Lead scoring is not in this version", remedy="Use churn.", code="not_in_this_version")
-    require_tables(workspace)
+        raise Failure(
+            "Of lead scoring this version has the features only",
+            remedy="Use `crm-ml features leads`, or churn.",
+            code="not_in_this_version",
+        )
 
 
 def read_inputs(workspace: Workspace, *, only: Collection[str] | None = None, strict: bool = True) -> Tables:
@@ -99,10 +114,11 @@ def read_inputs(workspace: Workspace, *, only: Collection[str] | None = None, st
     )
 
 
-def nothing_visible(day: dt.date) -> DataError:
+def nothing_visible(day: dt.date, kind: str = CHURN) -> DataError:
     """Return the refusal of a day before all data."""
+    table, what = (n.LEADS, "lead") if kind == LEADS else (n.ORDER_LINES, "order")
     return DataError(
-        f"order_lines: nothing is visible as of {day}: no order was made and known before that day",
+        f"{table}: nothing is visible as of {day}: no {what} was made and known before that day",
         remedy="Choose a later --as-of, or check that the time column and its format are mapped rightly.",
         code="nothing_visible",
     )

@@ -34,8 +34,9 @@ from crm_ml.models.evaluation.intervals import Interval, bootstrap, interval
 FloatArray = NDArray[np.float64]
 POOLED, KIND = "pooled", "kind"
 CANDIDATE, RULE = "candidate", "rule"
-METRICS = ("auc", "average_precision", "lift_at_capacity", "brier", "log_loss", "ece", "level")
-HIGHER_IS_BETTER = frozenset({"auc", "average_precision", "lift_at_capacity"})
+METRICS = ("auc", "average_precision", "lift_at_capacity", "brier", "brier_skill", "log_loss", "ece", "level")
+HIGHER_IS_BETTER = frozenset({"auc", "average_precision", "lift_at_capacity", "brier_skill"})
+_OVER_ALL_ROWS = frozenset({"ece", "brier_skill"})  # not a mean of those inside the cutoffs
 _DIFFERENCE_COLUMNS = (CUTOFF, NAME, "other", "metric", "value", "low", "high")
 
 
@@ -135,9 +136,9 @@ def judge(
     -----
     Every cutoff has models of its own, whose margins are not on one scale, and a list ranks the customers of one day.
     So pooled ranking measures (AUC, average precision, lift) are the mean of those inside the cutoffs, weighted by
-    rows; for Brier score, log loss and ``level`` (mean prediction minus rate) that is the mean over all rows; and the
-    calibration error is taken over all rows at once. In each draw the weights are those of the draw. A cutoff at which
-    all churned or all stayed has no ranking: it is left out of the pooled ranking measures.
+    rows; for Brier score, log loss and ``level`` (mean prediction minus rate) that is the mean over all rows; and
+    calibration error and Brier skill are taken over all rows at once. In each draw the weights are those of the draw. A
+    cutoff at which all churned or all stayed has no ranking: it is left out of the pooled ranking measures.
 
     Raises
     ------
@@ -209,7 +210,7 @@ class _Measures:
             name = self._blocks[there[0]].first_of(name)
         key = (there, name, metric)
         if key not in self._known:
-            stacked = len(there) == 1 or metric == "ece"
+            stacked = len(there) == 1 or metric in _OVER_ALL_ROWS
             self._known[key] = self._stacked(*key) if stacked else self._mean(*key)
         return self._known[key]
 
@@ -239,6 +240,7 @@ _MEASURES: Mapping[str, tuple[Callable[..., Any], bool]] = {
     "average_precision": (metrics.average_precision, True),
     "lift_at_capacity": (metrics.lift_at_capacity, True),
     "brier": (metrics.brier, False),
+    "brier_skill": (metrics.brier_skill, False),
     "log_loss": (metrics.log_loss, False),
     "ece": (metrics.calibration_error, False),
     "level": (level, False),

@@ -23,6 +23,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "average_precision": ("mittlere Genauigkeit", "average precision"),
     "lift_at_capacity": ("Lift im riskantesten Zehntel", "lift among the riskiest tenth"),
     "brier": ("Brier-Wert", "Brier score"),
+    "brier_skill": ("Brier-Skill", "Brier skill"),
     "log_loss": ("Log-Verlust", "log loss"),
     "ece": ("Kalibrierungsfehler", "calibration error"),
     "level": ("Vorhersage minus Abwanderung", "prediction minus churn"),
