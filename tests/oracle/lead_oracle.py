@@ -26,6 +26,7 @@ INTEREST = {"page_view", "pricing_view", "email_open", "email_click", "form_subm
 DIALOGUE = {"call", "meeting", "no_show", "reply_sent", "reply_received"}
 OURS = {"reply_sent", "call", "meeting"}
 THEIRS = {"form_submit", "reply_received", "download", "webinar", "pricing_view"}
+TITLES = {"Einkaufsleiterin": ("purchasing", "head"), "CEO": ("management", "executive"), None: (None, None)}
 FREE = {"gmx.de", "yahoo.co.uk", "T-Online.de"}
 
 
@@ -165,6 +166,7 @@ def of_attributes(then: Then, lead: str, zone: str) -> dict[str, Any]:
     mail = value("email")
     found["lead_company_size"] = size_of(value("employees"))
     found["lead_free_mail"] = None if mail is None or "@" not in mail else float(mail.split("@")[1] in FREE)
+    found["lead_job_function"], found["lead_job_seniority"] = TITLES[value("job_title")]
     found["lead_has_phone"], found["lead_has_company"] = given("phone"), given("company")
     known = (row or empty).get("qualified_at")
     qualified = known is not None and known < then.c

@@ -87,6 +87,7 @@ class LeadGenerator(Generator):
             "created_at": at,
             "source": self.pick("fair", "web", "web", "phone", None),
             "campaign": self.pick("spring", "autumn", None),
+            "job_title": self.pick("Einkaufsleiterin", "CEO", None),
             "company": self.pick("Huber", None),
             "employees": self.pick(None, 0, 9, 10, 249, 250, 4000),
             "industry": self.pick("metal", "plastic", None),
