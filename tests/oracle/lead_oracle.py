@@ -228,8 +228,7 @@ def oracle_lead_features(tables: Tables, spine: pd.DataFrame) -> pd.DataFrame:
         row["lead_age_days"] = None if created is None else (today - local_day(created, zone)).days
         row["lead_response_hours"] = minus(row["lead_age_hours"], row["lead_hours_since_first_ours"])
         row["lead_first_interest_hours"] = minus(row["lead_age_hours"], row["lead_hours_since_first_interest"])
-        pace = over(row["lead_interest_count"], row["lead_age_hours"])
-        row["lead_interest_pace"] = None if pace is None else 24 * pace
+        row["lead_interest_pace"] = over(row["lead_interest_count"], row["lead_age_days"])
         found.append(row)
     return pd.DataFrame(found, index=spine.index)
 

@@ -271,8 +271,9 @@ def _declare() -> tuple[AnyFeature, ...]:
         Difference(id="lead_first_interest_hours", left="lead_age_hours", right="lead_hours_since_first_interest",
                    cause="lead_interest", text_de="Stunden von der Anfrage bis zum ersten Zeichen von Interesse",
                    text_en="hours from the enquiry to the first sign of interest", **own),
-        Ratio(id="lead_interest_pace", numerator="lead_interest_count", denominator="lead_age_hours", scale=24.0,
-              direction=1, cause="lead_interest", unit="ratio", family="leads",
+        # over whole days: over hours the form that makes the lead would count as a burst at its very first instant
+        Ratio(id="lead_interest_pace", numerator="lead_interest_count", denominator="lead_age_days", direction=1,
+              cause="lead_interest", unit="ratio", family="leads",
               text_de="Zeichen von Interesse je Tag", text_en="signs of interest per day"),
         Ratio(id="lead_interest_recent_share", numerator="lead_interest_count_7d", denominator="lead_interest_count",
               direction=1, cause="lead_interest", unit="share", family="leads",
