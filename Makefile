@@ -29,7 +29,7 @@ test: $(STAMP)  ## the test suite (15 minutes at most on two cores)
 	$(BIN)/python -m pytest -m "not stress and not desktop" -n $(WORKERS) --dist worksteal -q
 
 stress: $(STAMP)  ## the long loops: kills, many examples, simulations, planted mistakes
-	$(BIN)/python -m pytest -m "stress and not desktop" -n $(WORKERS) --dist worksteal -q
+	$(BIN)/python -m pytest -m "stress and not desktop" -n $(WORKERS) --dist worksteal -q --durations=12
 
 desktop: $(STAMP)  ## lists opened for real; needs LibreOffice Calc and Chromium
 	$(BIN)/python -m pytest -m desktop -n $(WORKERS) --dist worksteal -q

@@ -129,6 +129,40 @@ def test_the_whole_way_with_a_category_and_partial_churn(untrained, firm_day):
     assert page.outcome.category == "Ventile"
 
 
+def give_contracts(workspace):
+    """A contract per customer; who has not ordered for two months cancels it, unless the data end before."""
+    orders = pd.read_parquet(workspace / "data/order_lines.parquet")
+    life = orders.groupby("customer_id")["ordered_at"].agg(["min", "max"])
+    late = life["max"] + pd.Timedelta(days=60)
+    contracts = pd.DataFrame(
+        {
+            "contract_id": "C" + life.index,
+            "customer_id": life.index,
+            "starts_at": life["min"].to_numpy(),
+            "cancelled_at": late.where(late < orders["ordered_at"].max()).to_numpy(),
+        }
+    )
+    contracts.to_parquet(workspace / "data/contracts.parquet", index=False)
+    return contracts
+
+
+def test_the_whole_way_with_cancelled_contracts(untrained, firm_day):
+    contracts = give_contracts(untrained)
+    workspace = redefine(untrained, "target: contract_cancelled", "  contracts: {source: data/contracts.parquet}\n")
+    trained = crm.train(workspace, as_of=firm_day)
+    assert trained.training.model.label.outcome.target == "contract_cancelled"
+    assert trained.verdict == "champion"
+    table = crm.score(workspace, as_of=firm_day).table
+    day = pd.Timestamp(firm_day)
+    over = set(contracts.loc[contracts["cancelled_at"] < day, "customer_id"])
+    assert over
+    assert not over & set(table["customer_id"])
+    # who cancels in the window was at risk: the pause that precedes it shows
+    window = contracts["cancelled_at"].between(day, day + pd.Timedelta(days=90))
+    left = table["customer_id"].isin(contracts.loc[window, "customer_id"])
+    assert table.loc[left, "p_churn"].mean() > 2 * table.loc[~left, "p_churn"].mean()
+
+
 @pytest.mark.parametrize(
     ("outcome", "german", "english"),
     [
