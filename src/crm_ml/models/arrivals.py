@@ -93,6 +93,7 @@ def fit_arrivals(opened: I64, day: int) -> Arrivals:
     opened : ndarray of int64
         Days on which deals were opened, all before `day`.
     day : int
+        As the days, since 1970-01-01.
 
     Examples
     --------
@@ -104,21 +105,21 @@ def fit_arrivals(opened: I64, day: int) -> Arrivals:
     month, now = month_of(opened), int(month_of(day))
     begin = int(month.min(initial=now)) + 1
     counts = np.bincount(np.clip(month - begin, -1, None) + 1, minlength=max(now - begin, 0) + 1)
-    counts = counts[1 : max(now - begin, 0) + 1].astype(np.float64)
-    years = min(len(counts) // YEAR, MOST_YEARS)
+    whole: FloatArray = counts[1 : max(now - begin, 0) + 1].astype(np.float64)
+    years = min(len(whole) // YEAR, MOST_YEARS)
     if years < 2:
-        newest = counts[-YEAR:]
+        newest = whole[-YEAR:]
         level = float(newest.mean()) if len(newest) else 0.0
         scatter = _dispersion(newest, np.full(len(newest), level), len(newest) - 1)
-        return Arrivals(level, float(newest.sum()) / scatter, np.ones(YEAR), scatter, len(counts))
-    blocks = counts[-years * YEAR :].reshape(years, YEAR)
+        return Arrivals(level, float(newest.sum()) / scatter, np.ones(YEAR), scatter, len(whole))
+    blocks = whole[-years * YEAR :].reshape(years, YEAR)
     means = blocks.mean(axis=1)
     factors = _season(blocks.sum(axis=0), float(means.sum()))
     # a block's year runs up to now: back to January
     season = np.roll(factors, now % YEAR)
     level = float(blocks[-1].sum() / factors.sum())
     scatter = _dispersion(blocks.ravel(), (means[:, None] * factors).ravel(), years * (YEAR - 1))
-    return Arrivals(level, float(blocks[-1].sum()) / scatter, season, scatter, len(counts))
+    return Arrivals(level, float(blocks[-1].sum()) / scatter, season, scatter, len(whole))
 
 
 def _season(counts: FloatArray, expected: float) -> FloatArray:

@@ -65,8 +65,9 @@ class DealHazards:
     def states(self, spells: pd.DataFrame) -> tuple[I64, I64]:
         """Return (stage, age) of stays that last: positions into what `win_by` returns."""
         place = {stage: k for k, stage in enumerate(self.stages)}
-        stage = spells["stage"].map(place).to_numpy(np.int64)
-        return stage, np.minimum(spells["length"].to_numpy(np.int64), self.ages - 1)
+        stage: I64 = spells["stage"].map(place).to_numpy(np.int64).astype(np.int64)
+        age: I64 = np.minimum(spells["length"].to_numpy(np.int64), self.ages - 1).astype(np.int64)
+        return stage, age
 
     def win_by(self, days: Sequence[int]) -> FloatArray:
         """Return P(won within so many days), shape (len(days), draws, stages, ages).
@@ -169,7 +170,7 @@ def _counts(
     events = np.stack([np.bincount(event_cell, w[deal[over]], minlength=int(np.prod(shape))) for w in weights])
     size = shape[0] * shape[1]
     risk = np.stack([np.bincount(risk_cell.ravel(), (days * w[deal][:, None]).ravel(), size) for w in weights])
-    return events.reshape(-1, *shape), risk.reshape(-1, *shape[:2])
+    return events.astype(np.float64).reshape(-1, *shape), risk.astype(np.float64).reshape(-1, *shape[:2])
 
 
 def _rate(events: FloatArray, risk: FloatArray) -> FloatArray:

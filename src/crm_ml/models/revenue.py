@@ -1,7 +1,8 @@
 """Revenue of the months to come, from deals: what is won already, what is open, and what is not yet opened.
 
-Monte Carlo: each draw of the deals (Bayesian bootstrap: every deal weighs an exponential variate) gives hazards, amounts
-and stages of entry; with each draw several futures are played through. So the bands hold both chance and ignorance.
+Monte Carlo: each draw of the deals (Bayesian bootstrap: every deal weighs an exponential variate) gives hazards,
+amounts and stages of entry; with each draw several futures are played through. So the bands hold both chance and
+ignorance.
 """
 
 from __future__ import annotations
@@ -247,18 +248,16 @@ def _from_new(
     recent = recent if recent.any() else np.ones(len(recent), bool)
     owner = np.searchsorted(np.array(owners, object), history.deals["owner_id"].to_numpy(object))
     shares = np.stack([np.bincount(owner[recent], w[recent], len(owners)) for w in weights])
-    _add(into, (draw, future, month, _Shares(shares).draw(draw, rng)), pool.draw(draw, rng))
+    _add(into, (draw, future, month, _Shares(shares.astype(np.float64)).draw(draw, rng)), pool.draw(draw, rng))
     return into
 
 
-def _won_when(
-    history: DealHistory, hazards: DealHazards, weights: FloatArray, starts: I64, ends: I64
-) -> FloatArray:
+def _won_when(history: DealHistory, hazards: DealHazards, weights: FloatArray, starts: I64, ends: I64) -> FloatArray:
     """Return P(a deal opened in month a is won in month m), and at last in none, shape (draws, months, months + 1)."""
     first = history.spells.drop_duplicates("deal")
     place = {name: k for k, name in enumerate(hazards.stages)}
     code, deal = first["stage"].map(place).to_numpy(np.int64), first["deal"].to_numpy(np.int64)
-    begins = np.stack([np.bincount(code, w[deal], len(place)) for w in weights])
+    begins = np.stack([np.bincount(code, w[deal], len(place)) for w in weights]).astype(np.float64)
     begins /= begins.sum(axis=1, keepdims=True)
     won = np.einsum("kbs,bs->kb", hazards.win_of_new(int(ends[-1] - starts[0])), begins)
     found = np.zeros((len(weights), len(ends), len(ends) + 1))
