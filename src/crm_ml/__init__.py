@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from crm_ml.jobs.explain import explain
     from crm_ml.jobs.features import build_features
     from crm_ml.jobs.feedback import import_feedback
+    from crm_ml.jobs.forecast import forecast
+    from crm_ml.jobs.forecast_backtest import forecast_backtest
     from crm_ml.jobs.promote import promote
     from crm_ml.jobs.score import score
     from crm_ml.jobs.settings import open_workspace
@@ -38,6 +40,8 @@ _HOMES = {
     "check": "crm_ml.jobs.check",
     "compare": "crm_ml.jobs.compare",
     "explain": "crm_ml.jobs.explain",
+    "forecast": "crm_ml.jobs.forecast",
+    "forecast_backtest": "crm_ml.jobs.forecast_backtest",
     "import_feedback": "crm_ml.jobs.feedback",
     "open_workspace": "crm_ml.jobs.settings",
     "promote": "crm_ml.jobs.promote",
@@ -57,6 +61,8 @@ __all__ = [
     "check",
     "compare",
     "explain",
+    "forecast",
+    "forecast_backtest",
     "import_feedback",
     "open_workspace",
     "promote",

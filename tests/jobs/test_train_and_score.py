@@ -27,8 +27,8 @@ def test_public_names_are_there():
     for name in crm.__all__:
         assert getattr(crm, name) is not None
     assert set(crm.__all__) <= set(dir(crm))
-    with pytest.raises(AttributeError, match="has no attribute 'forecast'"):
-        _ = crm.forecast
+    with pytest.raises(AttributeError, match="has no attribute 'segments'"):
+        _ = crm.segments
 
 
 def test_the_command_line_starts_without_heavy_packages():

@@ -399,4 +399,4 @@ def feedback_import(
 
 
 # commands in modules of their own; each registers itself
-from crm_ml.cli import backtest_command, compare_command  # noqa: E402, F401
+from crm_ml.cli import backtest_command, compare_command, forecast_command  # noqa: E402, F401

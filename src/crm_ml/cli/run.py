@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from crm_ml.errors import CrmError, ExitCode, Failure, UsageError
 
-_LATER = ("doctor", "effect", "forecast", "forget", "kpis", "monitor", "recommend", "segments", "serve")
+_LATER = ("doctor", "effect", "forget", "kpis", "monitor", "recommend", "segments", "serve")
 _SECONDS_TO_STOP = 4.0
 _SECONDS_UNTIL_AGAIN = 0.02
 _asked_to_stop: list[ExitCode] = []

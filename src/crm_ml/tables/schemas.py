@@ -94,6 +94,8 @@ def _instant(name: str, known_from: str | None = None) -> Column:
 
 
 _KNOWN = Column(n.KNOWN_AT, "instant")
+# a plan speaks of the future from the day it is made: unlike other times it does not hide itself
+_EXPECTED_CLOSE = Column("expected_close_at", "instant")
 _CHANNELS = ("email", "phone", "visit", "web", "chat", "ticket", "event", "letter", "social")
 _STAGES = ("lead", "mql", "sql", "opportunity", "won", "lost")
 _BASIS = Column("marketing_basis", values=("consent", "existing_customer", "none"))
@@ -313,7 +315,7 @@ _ALL = (
             Column("status", required=True, known_from="closed_at", hidden="open", values=("open", "won", "lost")),
             *_texts(n.LEAD_ID, n.CUSTOMER_ID),
             _instant("closed_at"),
-            _instant("expected_close_at"),
+            _EXPECTED_CLOSE,
             Column("amount", "money"),
             *_texts("owner_id", "product_id"),
             _KNOWN,
@@ -333,7 +335,7 @@ _ALL = (
             _req("stage"),
             _req("entered_at", "instant"),
             Column("amount", "money"),
-            _instant("expected_close_at"),
+            _EXPECTED_CLOSE,
             _KNOWN,
         ),
         event_time="entered_at",
