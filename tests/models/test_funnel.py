@@ -56,6 +56,13 @@ def test_the_window_looks_at_the_entry_into_each_stage():
     assert found["entered"].tolist() == [1, 2, 1]
 
 
+def test_when_all_move_on_the_interval_is_not_a_point():
+    row = funnel_table(ways(won_days=[1.0, 2.0, 3.0, 5.0, 7.0, 11.0, 13.0]), horizon_days=90).iloc[0]
+    # Wilson: 1 / (1 + 1.96^2 / 7)
+    assert (row["rate"], row["rate_high"]) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert row["rate_low"] == pytest.approx(7 / (7 + 1.959964**2))
+
+
 def test_a_group_nobody_was_followed_in_has_no_rate():
     frame = ways(followed_days=[5.0, 300.0], source=["new", "old"], won_days=[None, 3.0])
     found = funnel_table(frame, horizon_days=90, by="source").set_index("group")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crm_ml.errors import DataError, UsageError
 from crm_ml.models.evaluation.incidence import LOST, MOVED, STILL, incidence
-from crm_ml.models.evaluation.intervals import Interval, customer_weights, interval
+from crm_ml.models.evaluation.intervals import Interval, customer_weights, interval, shows_no_spread
 from crm_ml.models.evaluation.metrics import wilson_interval
 from crm_ml.names import LEAD_ID
 
@@ -329,7 +329,7 @@ def _table(chances: FloatArray, answered: FloatArray, bounds: FloatArray, waits:
     for k, (hours, (low, high)) in enumerate(zip([*waits, NEVER], bounds, strict=True)):
         of = (answered > low) & (answered <= high) if hours < NEVER else ~np.isfinite(answered)
         chance = _interval(chances[k, 0], chances[k, 1:])
-        if chance.low == chance.high:
+        if shows_no_spread(chance):
             chance = Interval(chance.value, *wilson_interval(min(chance.value, 1.0), max(int(of.sum()), 1)))
         less = _interval(chances[first, 0] - chances[k, 0], chances[first, 1:] - chances[k, 1:])
         median = float(np.median(answered[of])) if of.any() and hours < NEVER else np.nan

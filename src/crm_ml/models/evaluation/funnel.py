@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from crm_ml.errors import DataError
 from crm_ml.models.evaluation.incidence import LOST, MOVED, STILL, incidence
-from crm_ml.models.evaluation.intervals import REPLICATES, Interval, bootstrap, customer_weights, interval
+from crm_ml.models.evaluation.intervals import (
+    REPLICATES,
+    Interval,
+    bootstrap,
+    customer_weights,
+    interval,
+    shows_no_spread,
+)
 from crm_ml.models.evaluation.metrics import wilson_interval
 from crm_ml.names import LEAD_ID
 
@@ -147,8 +154,8 @@ def _step(
         return (*counts, *[np.nan] * 6, known < FEW)
     draws = bootstrap(measure, event, time, customer_weights(rows[LEAD_ID], replicates=replicates, seed=seed))
     rate, median = interval(float(value[0]), draws[:, 0]), interval(float(value[1]), draws[:, 1])
-    if rate.low == rate.high:
-        rate = Interval(rate.value, *wilson_interval(min(rate.value, 1.0), max(known, 1)))
+    if shows_no_spread(rate):
+        rate = Interval(rate.value, *wilson_interval(rate.value, max(known, 1)))
     middle = (median.value, median.low, median.high) if np.isfinite(value[1]) else (np.nan,) * 3
     return (*counts, rate.value, rate.low, rate.high, *middle, known < FEW)
 

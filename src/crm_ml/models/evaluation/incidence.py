@@ -37,7 +37,7 @@ class Incidence:
     def at_horizon(self) -> FloatArray:
         """Return the share that moves on within the horizon; NaN where the data do not reach so far."""
         last = self.moved[:, -1] if self.times.size else np.zeros(len(self.moved))
-        return np.where(self.followed, last, np.nan)
+        return np.where(self.followed, np.minimum(last, 1.0), np.nan)
 
     def median(self) -> FloatArray:
         """Return the time at which half of those who move on within the horizon have done so; NaN if none do."""
