@@ -30,7 +30,8 @@ _KINDS: Final = {
     "reply_received": ("Antworten des Interessenten", "replies by the lead"),
 }
 _INTEREST: Final = ("page_view", "pricing_view", "email_open", "email_click", "form_submit", "download", "webinar")
-_OURS: Final = ("reply_sent", "call", "meeting")
+OURS: Final = ("reply_sent", "call", "meeting")
+"""Kinds of touches that are a step of ours."""
 _THEIRS: Final = ("form_submit", "reply_received", "download", "webinar", "pricing_view")
 _EVENTS: Final = tuple(f"{n.LEAD_EVENTS}.{column}" for column in ("event_id", n.LEAD_ID, "occurred_at", "kind"))
 _STAGES: Final = tuple(f"{n.LEAD_STAGES}.{column}" for column in (n.LEAD_ID, "stage", "entered_at"))
@@ -72,7 +73,7 @@ def _touches(timeline: Timeline) -> Events:
         **events.columns,
         "day": timeline.clock.day(events.t),
         "is_interest": among(_INTEREST),
-        "is_ours": among(_OURS),
+        "is_ours": among(OURS),
         "is_theirs": among(_THEIRS),
     }
     return Events(events.subject, events.t, events.seen_from, events.seen_until, columns, events.levels)
@@ -118,7 +119,7 @@ STREAMS: Mapping[str, Stream] = {
                 "contact_id": _measure("text", "contact_id", "contact_id"),
                 "day": _measure("count", "local calendar day of t"),
                 "is_interest": _measure("flag", f"1 if kind is one of {', '.join(_INTEREST)}, else 0"),
-                "is_ours": _measure("flag", f"1 if kind is one of {', '.join(_OURS)}, else 0"),
+                "is_ours": _measure("flag", f"1 if kind is one of {', '.join(OURS)}, else 0"),
                 "is_theirs": _measure("flag", f"1 if kind is one of {', '.join(_THEIRS)}, else 0"),
             },
             _touches,

@@ -15,6 +15,7 @@ from crm_ml.models.evaluation import metrics
 FloatArray = NDArray[np.float64]
 REPLICATES = 400
 _CHUNK_CELLS = 4_000_000
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,17 @@ def interval(value: float, replicates: FloatArray, *, level: float = 0.95) -> In
         return Interval(value, value, value)
     low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(value), min(float(low), float(value)), max(float(high), float(value)))
+
+
+def shows_no_spread(found: Interval) -> bool:
+    """Return whether all replicates were the same but for rounding, so that the interval would claim certainty.
+
+    Examples
+    --------
+    >>> shows_no_spread(Interval(1.0, 1.0 - 1e-16, 1.0)), shows_no_spread(Interval(0.5, 0.4, 0.6))
+    (True, False)
+    """
+    return found.high - found.low < _ROUNDING
 
 
 @dataclass(frozen=True)
