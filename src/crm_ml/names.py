@@ -40,9 +40,6 @@ ORDERS_COUNT_365D: Final = "orders_count_365d"
 NET_REVENUE_365D: Final = "orders_net_revenue_365d"
 EMPLOYEES: Final = "employees"
 COST_365D: Final = "orders_cost_365d"
-LEAD_SOURCE_WON_SHARE: Final = "lead_source_won_share"
-LEAD_STAGE_RANK: Final = "lead_stage_rank"
-LEAD_INTEREST_COUNT: Final = "lead_interest_count"
 
 # one money unit is 10,000 of these: amounts are integers inside, so sums do not depend on their order
 MONEY_SCALE: Final = 10_000

@@ -16,28 +16,18 @@ from crm_ml.models.columns import Encoded, FloatArray
 RECENCY = "days_since_last_order"
 RECENCY_OVER_GAP = "days_since_last_order_over_own_gap"
 P_ALIVE = "p_alive"
-LEAD_SOURCE, LEAD_STAGE, LEAD_INTEREST = "lead_source_rate", "lead_stage_reached", "lead_interest"
-ONE_COLUMN_RULES = (RECENCY, RECENCY_OVER_GAP, LEAD_SOURCE, LEAD_STAGE, LEAD_INTEREST)
-"""Rules of one column each; those of customers and of leads have no column in common."""
+ONE_COLUMN_RULES = (RECENCY, RECENCY_OVER_GAP)
 RULES = (*ONE_COLUMN_RULES, P_ALIVE)
 _NEEDS = {
     RECENCY: (names.DAYS_SINCE_LAST_ORDER,),
     RECENCY_OVER_GAP: (names.DAYS_SINCE_LAST_ORDER_OVER_OWN_GAP, names.DAYS_SINCE_LAST_ORDER),
     P_ALIVE: (names.DAYS_SINCE_LAST_ORDER, names.DAYS_SINCE_FIRST_ORDER, names.ORDER_DAYS_COUNT),
-    LEAD_SOURCE: (names.LEAD_SOURCE_WON_SHARE,),
-    LEAD_STAGE: (names.LEAD_STAGE_RANK,),
-    LEAD_INTEREST: (names.LEAD_INTEREST_COUNT,),
 }
 _CONSTANTS = {
     RECENCY: ("typical",),
     RECENCY_OVER_GAP: ("typical", "typical_gap"),
     P_ALIVE: ("typical", "r", "alpha", "a", "b"),
-    LEAD_SOURCE: ("typical",),
-    LEAD_STAGE: ("typical",),
-    LEAD_INTEREST: ("typical",),
 }
-
-_LEAST_SHARE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -49,8 +39,7 @@ class Rule:
     name : str
         ``days_since_last_order``: log(1 + days). ``days_since_last_order_over_own_gap``: log(1 + ratio); a customer
         without a gap of its own (one order day) gets the typical gap of the training rows. ``p_alive``: BG/NBD log-odds
-        of having dropped out. Of leads: ``lead_source_rate``: log-odds of the share that was won of the same source;
-        ``lead_stage_reached``: the stage's number; ``lead_interest``: log(1 + signs of interest).
+        of having dropped out.
     constants : mapping
         ``typical`` is the value of a row in which the needed columns are missing: the median of training.
     """
@@ -70,13 +59,6 @@ class Rule:
         return np.where(np.isnan(raw), self.constants["typical"], raw)
 
     def _raw(self, encoded: Encoded) -> FloatArray:
-        if self.name == LEAD_SOURCE:
-            share = np.clip(encoded[names.LEAD_SOURCE_WON_SHARE], _LEAST_SHARE, 1 - _LEAST_SHARE)
-            return np.asarray(np.log(share) - np.log1p(-share))
-        if self.name == LEAD_STAGE:
-            return np.asarray(encoded[names.LEAD_STAGE_RANK], dtype=np.float64)
-        if self.name == LEAD_INTEREST:
-            return np.asarray(np.log1p(np.maximum(encoded[names.LEAD_INTEREST_COUNT], 0.0)))
         days = np.maximum(encoded[names.DAYS_SINCE_LAST_ORDER], 0.0)
         if self.name == RECENCY:
             return np.asarray(np.log1p(days))
@@ -143,7 +125,7 @@ def fit_rule(name: str, encoded: Encoded, *, newest: FloatArray | None = None) -
     if absent:
         raise DataError(
             f"The rule {name} needs the features {', '.join(absent)}",
-            remedy="Keep them in the feature set.",
+            remedy="Keep the order features in the feature set.",
             code="missing_feature",
         )
     constants = {"typical": 0.0}
