@@ -217,8 +217,8 @@ def test_a_spine_must_be_one(workspace, spine, told):
 def test_leads_are_for_a_later_version(workspace, firm_day):
     text = (workspace / "crm.yaml").read_text()
     (workspace / "crm.yaml").write_text(text.replace("tables:\n", "tables:\n  leads: {source: data/leads.parquet}\n"))
-    for job in (crm.train, crm.score, crm.build_features):
-        with pytest.raises(Failure, match="Lead scoring is not in this version"):
+    for job in (crm.train, crm.score):
+        with pytest.raises(Failure, match="Of lead scoring this version has the features only"):
             job(workspace, "leads", as_of=firm_day)
     with pytest.raises(UsageError, match=r'There is no model "chrun"\. Did you mean "churn"\?'):
         crm.score(workspace, "chrun", as_of=firm_day)

@@ -143,7 +143,8 @@ def _numbers(feature_id: str, value: float, context: Mapping[str, Value]) -> _Nu
         usual = _number_in(context, other) * times
         return _Numbers(value, _whole(usual)) if usual >= 1 else _Numbers(value)
     now = _number_in(context, NOW.get(feature_id, ""))
-    if now > 0 and value > 0 and now / value >= _LEAST_BEFORE:
+    # a ratio of nearly nothing has a before beyond all numbers
+    if now > 0 and value > 0 and _LEAST_BEFORE <= now / value < math.inf:
         return _Numbers(value, _whole(now / value), now)
     return _Numbers(value)
 
