@@ -301,14 +301,15 @@ class _Job:
         keyed = table.append_column("order", pa.array([order[name] for name in table["name"].to_pylist()]))
         table = keyed.sort_by([("cutoff", "ascending"), ("order", "ascending"), ("customer_id", "ascending")])
         table = table.drop_columns("order")
+        frame = as_frame(table)
         result = BacktestResult(
             model=CHURN,
             as_of=self.plan.as_of,
             horizon_days=self.workspace.settings.churn.horizon_days,
             language=self.workspace.settings.language,
             choices=choices,
-            judged=judge(as_frame(table), choices),
-            money=self._money(as_frame(table), choices),
+            judged=judge(frame, choices),
+            money=self._money(frame, choices),
             predictions=table,
             trainings={outcome.cutoff.isoformat(): outcome.facts for outcome in outcomes},
             findings=(
