@@ -19,7 +19,7 @@ from scipy import stats
 
 from crm_ml.jobs.demo import LAST_DAY, make_workspace
 from crm_ml.jobs.inputs import as_workspace, read_inputs
-from crm_ml.jobs.train import churn_dataset
+from crm_ml.jobs.problem import problem_of
 from crm_ml.models.evaluation.feasibility import feasibility
 from crm_ml.models.evaluation.learning import learning_curve
 from crm_ml.models.evaluation.metrics import auc
@@ -87,7 +87,7 @@ def curve(customers: int, repeats: int) -> list[dict[str, float]]:
         root = Path(folder) / "firm"
         make_workspace(root, customers=customers, seed=1)
         workspace = as_workspace(root)
-        dataset, _ = churn_dataset(workspace, read_inputs(workspace), LAST_DAY)
+        dataset, _ = problem_of(workspace, "churn").dataset(read_inputs(workspace), LAST_DAY)
         table = learning_curve(dataset, sizes=(25, 50, 100, 200, 400, 800), repeats=repeats)
         return table.round(4).to_dict("records")  # type: ignore[return-value]
 

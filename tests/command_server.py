@@ -75,10 +75,10 @@ def remember_fits(cache: str) -> None:
 
     fit = job._fit
 
-    def cached(workspace, dataset, day, first, say, added):  # type: ignore[no-untyped-def]
-        path = Path(cache) / f"{day}-{workspace.config_hash}-{len(dataset)}"
+    def cached(problem, dataset, day, first, say, added):  # type: ignore[no-untyped-def]
+        path = Path(cache) / f"{problem.kind}-{day}-{problem.config_hash}-{len(dataset)}"
         if not path.exists():
-            path.write_bytes(pickle.dumps(fit(workspace, dataset, day, first, say, added)))
+            path.write_bytes(pickle.dumps(fit(problem, dataset, day, first, say, added)))
         return pickle.loads(path.read_bytes())  # noqa: S301 - written a moment ago by this process
 
     job._fit = cached

@@ -13,7 +13,7 @@ from crm_ml.errors import DamagedArtefact, DataError, HeldBack
 from crm_ml.features import Outcome, cutoff_us
 from crm_ml.jobs.definition import eligible, flat_label, outcomes
 from crm_ml.jobs.inputs import CHURN_TABLES, read_inputs
-from crm_ml.jobs.train import churn_dataset
+from crm_ml.jobs.problem import problem_of
 from crm_ml.models.explain.outcome_texts import outcome_clause
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -84,7 +84,7 @@ def test_check_says_what_a_definition_lacks(untrained):
 def test_snapshots_of_own_windows_are_old_enough_for_the_longest(untrained):
     workspace, day = redefine(untrained, "horizon: {own_gap: 2, max_days: 200}"), dt.date(2025, 3, 3)
     tables = read_inputs(workspace, only=CHURN_TABLES)
-    data, _ = churn_dataset(workspace, tables, day)
+    data, _ = problem_of(workspace, "churn").dataset(tables, day)
     assert data.snapshots[0] == day - dt.timedelta(days=200)
     days = (data.label_end - data.days).astype(int)
     gap = data.frame["order_gap_days_mean"].to_numpy(float)

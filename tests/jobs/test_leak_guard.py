@@ -48,11 +48,11 @@ def test_what_the_settings_allow_reaches_the_training(overwritten, firm_day, mon
     file.write_text(yaml.safe_dump(settings))
     seen = {}
 
-    def stopped(dataset, **how):
-        seen.update(how)
+    def stopped(dataset, plan, **_):
+        seen.update(vars(plan))
         raise Enough
 
-    monkeypatch.setattr(train_module, "train_churn", stopped)
+    monkeypatch.setattr(train_module, "train_model", stopped)
     with pytest.raises(Enough, match=r"^$"):
         crm.train(overwritten, as_of=firm_day, dry_run=True)
     assert seen["leak_allow"] == (COLUMN,)

@@ -20,6 +20,7 @@ from crm_ml.jobs.contest import Side, _fair_days, _recipes, _with_earlier, load_
 from crm_ml.jobs.evaluations import COLUMNS, evaluation_path, read_evaluation
 from crm_ml.jobs.promote import promotion_status
 from crm_ml.jobs.publish import SetPlan, publish_set
+from crm_ml.jobs.problem import problem_of
 from crm_ml.jobs.realised import realised_performance
 from crm_ml.jobs.score_table import SCHEMA, write_scores
 
@@ -185,7 +186,7 @@ def test_fair_days_by_hand(contenders):
     kept = ("2024-12-03", "2024-10-19", "2024-09-04")
 
     def fair(champion, challenger):
-        return [str(one) for one in _fair_days(ws, champion, challenger, day)]
+        return [str(one) for one in _fair_days(problem_of(ws, "churn"), champion, challenger, day)]
 
     assert fair(side("2024-10-01"), side("2025-03-03", kept)) == ["2024-10-19", "2024-12-03"]
     assert fair(side("2025-01-01"), side("2025-03-03", kept)) == []
@@ -222,7 +223,9 @@ def test_earlier_refreshes_add_their_days(contenders, monkeypatch):
     challenger = replace(side("2025-03-03", ["2024-12-03", "2024-10-19"]), version=version("6", "2025-03-03"))
     found = _with_earlier(ws, champion, challenger)
     assert sorted(map(str, found.kept_days)) == ["2024-06-06", "2024-07-21", "2024-10-19", "2024-12-03"]
-    assert sorted(map(str, _fair_days(ws, champion, found, dt.date(2025, 3, 3)))) == sorted(map(str, found.kept_days))
+    assert sorted(map(str, _fair_days(problem_of(ws, "churn"), champion, found, dt.date(2025, 3, 3)))) == sorted(
+        map(str, found.kept_days)
+    )
 
 
 def test_recipes_stand_in_where_no_day_is_fair():

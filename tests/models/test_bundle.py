@@ -249,7 +249,12 @@ def with_outcome(outcome):
         (LOGISTIC, "bundle.json", lambda d: {**d, "model_kind": "pickle"}, "model_kind must be one of"),
         (LOGISTIC, "bundle.json", lambda d: {**d, "feature_count": 3}, "feature_count differs"),
         (LOGISTIC, "bundle.json", lambda d: {**d, "train_as_of": "today"}, "do not fit together"),
-        (LOGISTIC, "bundle.json", lambda d: {**d, "label": {**d["label"], "target": "leads"}}, "target must be churn"),
+        (
+            LOGISTIC,
+            "bundle.json",
+            lambda d: {**d, "label": {**d["label"], "target": "leads"}},
+            "target must be one of churn",
+        ),
         (LOGISTIC, "bundle.json", lambda d: {**d, "label": {**d["label"], "horizon_days": -1}}, "whole number of days"),
         (LOGISTIC, "bundle.json", lambda d: {**d, "label": {**d["label"], "moon": 1}}, "perhaps outcome"),
         (LOGISTIC, "bundle.json", with_outcome({"target": "gone"}), "target must be one of"),

@@ -199,7 +199,7 @@ def test_snapshots_that_cannot_be_evaluated_are_held_back(firm):
 def test_without_the_order_features_there_is_no_rule(firm):
     data = firm(customers=60, count=9)
     features = ["noise", "invoices_days_late_mean_365d"]
-    with pytest.raises(HeldBack, match="neither feature has values"):
+    with pytest.raises(HeldBack, match="none of their features has values"):
         train(make_dataset(data.frame, data.y, gap_days=0, horizon_days=90, features=features))
 
 

@@ -17,7 +17,7 @@ from crm_ml.features.catalogue import (
     sources,
 )
 from crm_ml.features.labels import churn_labels, label_horizons, make_spine, usual_gap_days
-from crm_ml.features.lead_rows import lead_labels, lead_moments, lead_spine
+from crm_ml.features.lead_rows import before_target, lead_labels, lead_moments, lead_spine, lead_training_rows
 from crm_ml.features.outcome import Outcome, OwnGap
 from crm_ml.features.spec import (
     AnyFeature,
@@ -52,6 +52,7 @@ __all__ = [
     "Ratio",
     "Subject",
     "add_feature",
+    "before_target",
     "build_features",
     "catalogue_markdown",
     "churn_labels",
@@ -62,6 +63,7 @@ __all__ = [
     "lead_labels",
     "lead_moments",
     "lead_spine",
+    "lead_training_rows",
     "make_spine",
     "remove_feature",
     "shift_days",

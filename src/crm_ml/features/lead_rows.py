@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,13 @@ import pyarrow as pa
 
 from crm_ml import names as n
 from crm_ml.errors import DataError
+from crm_ml.features.build import build_features
 from crm_ml.features.events import seen_span
 from crm_ml.features.fate import Spells, closed_spells, first_entered
+from crm_ml.features.leads import FEATURES as LEAD_FEATURES
+from crm_ml.features.leads import STAGE_RANKS
 from crm_ml.features.spine import CUTOFF
+from crm_ml.features.subjects import LEAD
 from crm_ml.features.timeline import FOREVER, I64, NULL, cutoff_us, date_of, zone_clock
 
 if TYPE_CHECKING:
@@ -26,6 +30,9 @@ _TARGETS = {
     "sql": ("sql", "opportunity", "won"),
 }
 """A later stage implies the earlier ones: some firms enter only how far a lead came in the end."""
+MOMENT_HOURS: Final = 25.0
+"""Between two moments that are learnt from: on the long day in autumn two that are a day apart would share a date."""
+_FURTHEST: Final = "lead_stage_rank_max"
 
 
 def lead_spine(tables: Tables, days: Sequence[dt.date]) -> pd.DataFrame:
@@ -120,6 +127,64 @@ def lead_moments(tables: Tables, *, until: int, least_hours: float = 24.0) -> pd
     days = zone_clock(tables.zone).day(cutoff)
     part = pd.DataFrame({n.LEAD_ID: ids[who], n.AS_OF: [date_of(day) for day in days.tolist()], CUTOFF: cutoff})
     return _joined([part]).sort_values([CUTOFF, n.LEAD_ID], ignore_index=True)
+
+
+def lead_training_rows(
+    tables: Tables, *, newest: dt.date, oldest: dt.date, every_days: int, target: str = "won"
+) -> pd.DataFrame:
+    """Return the rows that a model of leads learns from: creation, touches, and every so many days while open.
+
+    Days are laid back from `newest`. Of two rows of a lead on one day the later one stays. Rows of a lead that was
+    known to have reached the target already are left out.
+
+    Parameters
+    ----------
+    tables : Tables
+        With leads, and lead_stages or deals.
+    newest, oldest : date
+        The first day, and the last, that rows lie on. A moment after the beginning of `newest` is left out: its label
+        window would end later.
+    every_days : int
+        Between two days on which all open leads are looked at, and the length of a snapshot.
+    target : {"won", "opportunity", "sql"}
+        The stage that is to be reached.
+
+    Returns
+    -------
+    DataFrame
+        `lead_id`, `as_of` (local date), `cutoff` (int64, UTC microseconds) and `snapshot`: the first of the
+        `every_days` days, counted back from `newest`, among which the row lies. Sorted by (cutoff, lead_id).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crm_ml.tables import from_frames
+    >>> leads = {"lead_id": ["1"], "created_at": ["2026-01-05 10:00"]}
+    >>> stages = {"lead_id": ["1"], "stage": ["won"], "entered_at": ["2026-03-01"]}
+    >>> tables = from_frames({"leads": pd.DataFrame(leads), "lead_stages": pd.DataFrame(stages)})
+    >>> rows = lead_training_rows(tables, newest=dt.date(2026, 3, 11), oldest=dt.date(2026, 1, 1), every_days=30)
+    >>> rows[["as_of", "snapshot"]].astype(str).to_numpy().tolist()
+    [['2026-01-05', '2025-12-12'], ['2026-01-10', '2025-12-12'], ['2026-02-09', '2026-01-11']]
+    """
+    span = (newest - oldest).days
+    days = [newest - dt.timedelta(days=back) for back in range(0, span + 1, every_days)]
+    moments = lead_moments(tables, until=cutoff_us(newest, tables.zone), least_hours=MOMENT_HOURS)
+    rows = _joined([lead_spine(tables, days), moments[moments[n.AS_OF] >= oldest]])
+    rows = rows.sort_values([CUTOFF, n.LEAD_ID], kind="stable")
+    rows = rows.drop_duplicates([n.LEAD_ID, n.AS_OF], keep="last").reset_index(drop=True)
+    rows = before_target(tables, rows, target=target)
+    back = np.array([(newest - day).days // every_days for day in rows[n.AS_OF]], np.int64)
+    first = [newest - dt.timedelta(days=int(k + 1) * every_days - 1) for k in back]
+    return rows.assign(snapshot=pd.Series(first, index=rows.index, dtype=object))
+
+
+def before_target(tables: Tables, spine: pd.DataFrame, *, target: str) -> pd.DataFrame:
+    """Return the rows of a spine at which the lead was not yet known to have reached the target."""
+    if target == "won" or len(spine) == 0:  # what is won is not open
+        return spine
+    stage = [feature for feature in LEAD_FEATURES if feature.id == _FURTHEST]
+    rank = build_features(tables, spine[[n.LEAD_ID, n.AS_OF, CUTOFF]], features=stage, of=LEAD)[_FURTHEST]
+    return spine[~(rank.to_numpy(np.float64) >= STAGE_RANKS[target])].reset_index(drop=True)
 
 
 def lead_labels(

@@ -52,9 +52,9 @@ from crm_ml.jobs.files import (
 )
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, read_inputs, require_churn
 from crm_ml.jobs.lock import locked
+from crm_ml.jobs.problem import problem_of
 from crm_ml.jobs.publish import SetPlan, SetState, inspect_set, write_set
 from crm_ml.jobs.settings import Workspace, inside
-from crm_ml.jobs.train import churn_calendar, first_order_day
 from crm_ml.models import rolling_cutoffs
 from crm_ml.models.candidates import added_candidates
 from crm_ml.models.evaluation.backtest import judge
@@ -171,8 +171,8 @@ def _room(workspace: Workspace, day: dt.date, dry_run: bool) -> Iterator[Path]:
 def _cutoffs(
     workspace: Workspace, tables: Tables, as_of: dt.date, given: Sequence[dt.date] | None, n: int
 ) -> list[dt.date]:
-    calendar = churn_calendar(workspace)
-    first = first_order_day(tables, as_of)
+    problem = problem_of(workspace, CHURN)
+    calendar, first = problem.calendar, problem.first_day(tables, as_of)
     if not given:
         if given is not None:
             raise UsageError("cutoffs must name at least one day", remedy="Leave them out for the default.")

@@ -26,6 +26,8 @@ from crm_ml.faults import crash_point
 from crm_ml.features import build_features, cutoff_us, default_features
 from crm_ml.jobs.definition import eligible, outcomes
 from crm_ml.jobs.files import replace_file
+from crm_ml.jobs.inputs import CHURN
+from crm_ml.jobs.problem import problem_of
 from crm_ml.models import Dataset, make_dataset
 from crm_ml.models.evaluation.backtest_rows import COLUMNS, CUTOFF, NAME, Choice
 
@@ -75,10 +77,9 @@ class Outcome:
 
 def snapshots_of(workspace: Workspace, tables: Tables, cutoff: dt.date) -> tuple[list[dt.date], dt.date]:
     """Return the snapshots of a training as of a cutoff, and the day of the first order known then."""
-    from crm_ml.jobs.train import churn_calendar, first_order_day
-
-    first = first_order_day(tables, cutoff)
-    return churn_calendar(workspace).snapshots(cutoff, first), first
+    problem = problem_of(workspace, CHURN)
+    first = problem.first_day(tables, cutoff)
+    return problem.calendar.snapshots(cutoff, first), first
 
 
 def prepare(work: Path, workspace: Workspace, tables: Tables, as_of: dt.date, cutoffs: Sequence[dt.date]) -> None:

@@ -14,10 +14,11 @@ import pandas as pd
 
 from crm_ml import names as n
 from crm_ml.errors import HeldBack
-from crm_ml.features import build_features, cutoff_us
+from crm_ml.features import cutoff_us
 from crm_ml.jobs import bundles, tracking
-from crm_ml.jobs.definition import eligible, flat_label, label_of, outcomes
-from crm_ml.jobs.evaluations import read_evaluation, stakes
+from crm_ml.jobs.definition import flat_label
+from crm_ml.jobs.evaluations import read_evaluation
+from crm_ml.jobs.problem import Problem, problem_of
 from crm_ml.jobs.settings import Workspace
 from crm_ml.jobs.tracking import ServingVersion
 from crm_ml.models import Model
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _MAX_DAYS = 6
 _MAX_KEPT_DAYS = 24
 _KEYS = [n.CUSTOMER_ID, n.AS_OF]
+_CUTOFF = "cutoff"
 REFUSED = "refused"
 MODELS, RECIPES = "models", "recipes"
 
@@ -114,7 +116,7 @@ def load_side(workspace: Workspace, version: ServingVersion) -> Side:
     store = tracking.bundle_store(workspace)
     bundles.tried(store, version.sha256, lambda: trial_load(folder, sha256=version.sha256))
     model = load_bundle(folder, sha256=version.sha256, trial=False)
-    wanted = label_of(workspace.settings.churn)
+    wanted = problem_of(workspace, version.name).label
     if model.label != wanted:
         then, now = flat_label(model.label.as_json()), flat_label(wanted.as_json())
         keys = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
@@ -144,21 +146,23 @@ def contest(workspace: Workspace, tables: Tables, champion: Side, challenger: Si
     DataError
         If one of the models needs a feature that the tables do not give.
     """
+    problem = problem_of(workspace, challenger.version.name)
     refresh = champion.recipe == challenger.recipe and challenger.model.train_as_of >= champion.model.train_as_of
     if refresh:
         challenger = _with_earlier(workspace, champion, challenger)
-    days = _fair_days(workspace, champion, challenger, day)
-    spine = eligible(tables, [*days, day], workspace.settings.churn)
-    frame = build_features(tables, spine)
+    days = _fair_days(problem, champion, challenger, day)
+    kept = [side.evaluation for side in (champion, challenger) if side.evaluation is not None]
+    frame = problem.features(tables, problem.rows_on(tables, [*days, day], kept))
     today = frame[frame[n.AS_OF] == day].sort_values(n.CUSTOMER_ID)
     overlap = list_overlap(champion.model.margin(today), challenger.model.margin(today))
-    rows = _labelled(workspace, tables, frame[frame[n.AS_OF] != day], day)
-    paired = pair(champion.predictions(rows), challenger.predictions(rows).merge(_stakes(workspace, rows), on=_KEYS))
+    rows = _labelled(problem, tables, frame[frame[n.AS_OF] != day], day)
+    worth = rows[_KEYS].assign(value_at_stake=problem.stakes(rows))
+    paired = pair(champion.predictions(rows), challenger.predictions(rows).merge(worth, on=_KEYS))
     found, compared = _judged(paired, overlap, refresh=refresh), MODELS
     recipes = _recipes(champion, challenger)
     if [one.name for one in found.criteria] == ["evidence"] and recipes is not None:
         found, compared = judge(recipes, overlap=overlap), RECIPES
-    label_days = label_of(workspace.settings.churn).longest_days
+    label_days = problem.label.longest_days
     newest = max(champion.model.train_as_of, challenger.model.train_as_of)
     return Contest(found, compared, newest + dt.timedelta(days=label_days))
 
@@ -172,7 +176,8 @@ def _with_earlier(workspace: Workspace, champion: Side, challenger: Side) -> Sid
     if challenger.evaluation is None:
         return challenger
     frames, known = [challenger.evaluation], challenger.kept_days
-    apart = dt.timedelta(days=workspace.settings.churn.snapshots.every_days / 2)
+    problem = problem_of(workspace, challenger.version.name)
+    apart = dt.timedelta(days=problem.calendar.every_days / 2) if problem.shared_days else dt.timedelta(0)
     mine = challenger.version
     for version in tracking.versions(workspace, mine.name):
         same = all(version.tags.get(key) == mine.tags.get(key) for key in ("recipe", "config_hash"))
@@ -193,26 +198,21 @@ def _judged(paired: pd.DataFrame, overlap: float, *, refresh: bool) -> GateResul
     return judge(paired, overlap=overlap, refresh=True) if refresh and not strict.passed else strict
 
 
-def _fair_days(workspace: Workspace, champion: Side, challenger: Side, day: dt.date) -> list[dt.date]:
-    churn = workspace.settings.churn
-    mature = day - dt.timedelta(days=label_of(churn).longest_days)
+def _fair_days(problem: Problem, champion: Side, challenger: Side, day: dt.date) -> list[dt.date]:
+    mature = day - dt.timedelta(days=problem.label.longest_days)
     newest = max(champion.model.train_as_of, challenger.model.train_as_of)
     after: list[dt.date] = []
     step = mature
     while step >= newest and len(after) < _MAX_DAYS:
         after.append(step)
-        step -= dt.timedelta(days=churn.snapshots.every_days)
+        step -= dt.timedelta(days=problem.calendar.every_days)
     asked = {*after, *champion.kept_days, *challenger.kept_days}
     return sorted(one for one in asked if one <= mature and champion.fair_on(one) and challenger.fair_on(one))
 
 
-def _labelled(workspace: Workspace, tables: Tables, frame: pd.DataFrame, day: dt.date) -> pd.DataFrame:
-    y, _ = outcomes(tables, frame[_KEYS], workspace.settings.churn, known_until=cutoff_us(day, tables.zone))
+def _labelled(problem: Problem, tables: Tables, frame: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+    y, _ = problem.outcomes(tables, frame[[*_KEYS, _CUTOFF]], known_until=cutoff_us(day, tables.zone))
     return frame.assign(y=y).reset_index(drop=True)
-
-
-def _stakes(workspace: Workspace, rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[_KEYS].assign(value_at_stake=stakes(rows, workspace.settings.margin_rate))
 
 
 def _recipes(champion: Side, challenger: Side) -> pd.DataFrame | None:

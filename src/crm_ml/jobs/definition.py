@@ -103,4 +103,6 @@ def flat_label(label: Mapping[str, Any]) -> dict[str, Any]:
     plain = known.outcome.as_json()
     own = plain.pop("own_gap", {})
     bounds = {"horizon.own_gap" if key == "times" else f"horizon.{key}": value for key, value in own.items()}
+    if known.target != "churn":
+        plain = {"target": known.target}
     return {"gap_days": known.gap_days, "horizon_days": known.horizon_days, **plain, **bounds}

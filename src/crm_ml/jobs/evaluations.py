@@ -27,7 +27,14 @@ def evaluation_path(workspace: Workspace, run_id: str) -> Path:
     return inside(workspace.root, "mlflow") / "evaluations" / f"{run_id}.parquet"
 
 
-def write_evaluation(workspace: Workspace, run_id: str, evaluation: pd.DataFrame, features: pd.DataFrame) -> Path:
+def write_evaluation(
+    workspace: Workspace,
+    run_id: str,
+    evaluation: pd.DataFrame,
+    features: pd.DataFrame,
+    *,
+    worth: np.ndarray | None = None,
+) -> Path:
     """Write the predictions of a training's evaluation rows, whole or not at all.
 
     Parameters
@@ -41,9 +48,12 @@ def write_evaluation(workspace: Workspace, run_id: str, evaluation: pd.DataFrame
         and rule come along.
     features : DataFrame
         Of the same rows, for the value at stake; 0 where it is not known.
+    worth : numpy.ndarray, optional
+        The value at stake of each row of `features`; default: as `stakes` finds it.
     """
     keys = [n.CUSTOMER_ID, n.AS_OF]
-    values = features[keys].assign(value_at_stake=stakes(features, workspace.settings.margin_rate))
+    found = stakes(features, workspace.settings.margin_rate) if worth is None else worth
+    values = features[keys].assign(value_at_stake=found)
     table = evaluation.merge(values, on=keys, how="left", validate="one_to_one")
     table["value_at_stake"] = table["value_at_stake"].fillna(0.0)
     others = [name for name in evaluation.columns if name not in COLUMNS]

@@ -18,12 +18,12 @@ import pandas as pd
 from crm_ml import names as n
 from crm_ml.errors import DamagedArtefact, DataError, Failure, HeldBack, UsageError
 from crm_ml.faults import crash_point
-from crm_ml.features import cutoff_us, visible
 from crm_ml.jobs import promotions, tracking
 from crm_ml.jobs.contest import RECIPES, REFUSED, Contest, Side, contest, load_side
 from crm_ml.jobs.files import remove_leftovers
-from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
+from crm_ml.jobs.inputs import CHURN, as_day, as_workspace, read_inputs, require_kind
 from crm_ml.jobs.lock import locked
+from crm_ml.jobs.problem import problem_of
 from crm_ml.jobs.promotions import ROLLBACK, Decision
 from crm_ml.jobs.realised import realised_performance
 from crm_ml.jobs.settings import Workspace
@@ -31,7 +31,6 @@ from crm_ml.jobs.tracking import CHALLENGER, CHAMPION, RunRecord, ServingVersion
 from crm_ml.models.evaluation.promotion import GateResult
 from crm_ml.tables import Tables
 
-EXPERIMENT = "churn-promotions"
 FIRST, IDENTICAL, HELD = "first", "identical", "held"
 _GONE = "model_files_gone"
 
@@ -144,7 +143,7 @@ def promote(
     ----------
     workspace : Workspace or str or Path
         The workspace or its folder.
-    kind : {"churn"}
+    kind : {"churn", "leads"}
         What to work on.
     version : str or int, optional
         Number of the registered version; not with `rollback`.
@@ -176,9 +175,9 @@ def promote(
         A training or another promotion runs in this workspace.
     """
     workspace, day = as_workspace(workspace), as_day(as_of)
-    require_churn(workspace, kind)
+    require_kind(workspace, kind)
     if (version is None) != rollback:
-        raise UsageError("Either a version or rollback is needed, and not both", remedy="crm-ml promote churn 7")
+        raise UsageError("Either a version or rollback is needed, and not both", remedy=f"crm-ml promote {kind} 7")
     say = progress or (lambda _line: None)
     with nullcontext() if dry_run else locked(workspace.tracking_folder, f"promote {kind} as of {day}"):
         if not dry_run:
@@ -191,7 +190,7 @@ def promote(
             _refuse_later(wanted, day)
             challenger = load_side(workspace, wanted)
             say("reading tables and comparing")
-            ruling = rule_on(workspace, challenger, day, tables=lambda: _tables(workspace, day))
+            ruling = rule_on(workspace, challenger, day, tables=lambda: _tables(workspace, kind, day))
         crash_point("promote.ruled")
         stands = ruling.before == wanted.version
         if not dry_run and not stands:
@@ -210,20 +209,20 @@ def _refuse_later(wanted: ServingVersion, day: dt.date) -> None:
         )
 
 
-def _tables(workspace: Workspace, day: dt.date) -> Tables:
-    tables = read_inputs(workspace, only=CHURN_TABLES)
-    if visible(tables, cutoff_us(day, tables.zone)).frames[n.ORDER_LINES].num_rows == 0:
-        raise nothing_visible(day)
+def _tables(workspace: Workspace, kind: str, day: dt.date) -> Tables:
+    problem = problem_of(workspace, kind)
+    tables = read_inputs(workspace, only=problem.tables)
+    problem.first_day(tables, day)  # refuses a day before all data
     return tables
 
 
 def _back(workspace: Workspace, kind: str) -> tuple[ServingVersion, Ruling]:
     serves = tracking.alias_version(workspace, kind, CHAMPION)
-    before = None if serves is None else promotions.served_before(promotions.read_decisions(workspace), serves)
+    before = None if serves is None else promotions.served_before(promotions.read_decisions(workspace, kind), serves)
     if before is None:
         raise Failure(
             f"There is no version to go back to: {'nothing serves' if serves is None else f'before {serves} none did'}",
-            remedy="`crm-ml promote churn VERSION` lets another version serve if it passes the gate.",
+            remedy=f"`crm-ml promote {kind} VERSION` lets another version serve if it passes the gate.",
             code="nothing_before",
         )
     wanted = tracking.registered(workspace, kind, before)
@@ -256,8 +255,9 @@ def rule_on(
     newest_only : bool
         Hold back what was trained as of an earlier day than what serves, whatever it says.
     """
-    seen = tracking.alias_version(workspace, CHURN, CHAMPION)
-    champion, fault = _champion(workspace)
+    kind = challenger.version.name
+    seen = tracking.alias_version(workspace, kind, CHAMPION)
+    champion, fault = _champion(workspace, kind)
     refused = challenger.verdict == REFUSED
     if champion is None:
         return _vacant(seen, fault, refused=refused)
@@ -282,10 +282,10 @@ def rule_on(
     return _weighed(seen, champion, challenger, today)
 
 
-def _champion(workspace: Workspace) -> tuple[Side | None, str]:
+def _champion(workspace: Workspace, kind: str) -> tuple[Side | None, str]:
     """Return what serves, or why it cannot: then training again is the way out, and nothing is compared with it."""
     try:
-        version = tracking.serving(workspace, CHURN)
+        version = tracking.serving(workspace, kind)
         return (None, "") if version is None else (load_side(workspace, version), "")
     except (DamagedArtefact, HeldBack) as error:
         return None, error.message
@@ -358,7 +358,7 @@ def enact(workspace: Workspace, version: ServingVersion, ruling: Ruling, day: dt
         there = tracking.alias_version(workspace, version.name, CHALLENGER)
         tracking.move_alias(workspace, version.name, CHALLENGER, version.version, expected=there)
     crash_point("promote.moved")
-    tracking.log_run(workspace, _record(decision), experiment=EXPERIMENT)
+    tracking.log_run(workspace, _record(decision), experiment=f"{version.name}-promotions")
     crash_point("promote.done")
 
 
@@ -414,11 +414,11 @@ class PromotionStatus:
 def promotion_status(workspace: Workspace | str | Path, kind: str = CHURN, *, as_of: dt.date | str) -> PromotionStatus:
     """Return who serves and how it has done on days that have become mature; nothing is written."""
     workspace, day = as_workspace(workspace), as_day(as_of)
-    require_churn(workspace, kind)
+    require_kind(workspace, kind)
     found = tracking.serving(workspace, kind)
-    decisions = promotions.read_decisions(workspace)
+    decisions = promotions.read_decisions(workspace, kind)
     before = None if found is None else promotions.served_before(decisions, found.version)
     columns = ["number", "as_of", "version", "before", "decision", "passed", "reason_de", "reason_en"]
     table = pd.DataFrame([asdict(one) for one in reversed(decisions)], columns=[*columns, "evidence"])[columns]
-    realised = realised_performance(workspace, as_of=day, dry_run=True).table
+    realised = realised_performance(workspace, kind, as_of=day, dry_run=True).table
     return PromotionStatus(kind, None if found is None else found.version, before, table, realised)

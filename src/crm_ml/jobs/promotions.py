@@ -58,8 +58,8 @@ class Decision:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_decisions(workspace: Workspace) -> list[Decision]:
-    """Return all decisions, oldest first.
+def read_decisions(workspace: Workspace, kind: str | None = None) -> list[Decision]:
+    """Return the decisions on a kind of model, or all of them, oldest first.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def read_decisions(workspace: Workspace) -> list[Decision]:
                 f"Line {number} of {path} is damaged",
                 remedy="Restore the file from a backup, or move it aside: what serves stays, rollback forgets.",
             ) from None
-    return found
+    return [one for one in found if kind in (None, one.model)]
 
 
 def append_decision(workspace: Workspace, decision: Decision) -> None:

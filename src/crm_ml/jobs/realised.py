@@ -17,18 +17,20 @@ import pyarrow.parquet as pq
 from crm_ml import names as n
 from crm_ml.errors import DamagedArtefact
 from crm_ml.features import cutoff_us
-from crm_ml.jobs.definition import label_of, outcomes
 from crm_ml.jobs.files import make_folder, replace_file
-from crm_ml.jobs.inputs import CHURN_TABLES, as_day, as_workspace, read_inputs
+from crm_ml.jobs.inputs import CHURN, LEADS, as_day, as_workspace, read_inputs
+from crm_ml.jobs.problem import Problem, problem_of
 from crm_ml.jobs.publish import MANIFEST, inspect_set
-from crm_ml.jobs.score_table import FILE_NAME
+from crm_ml.jobs.score_files import SCORES
 from crm_ml.jobs.settings import Workspace
 from crm_ml.models.evaluation.intervals import interval
 from crm_ml.models.evaluation.metrics import auc, brier, calibration_error, lift_at_capacity
 from crm_ml.models.evaluation.promotion import Measure, replicates_of
 from crm_ml.tables import Tables
 
-FILE = "realised.parquet"
+FILES = {CHURN: "realised.parquet", LEADS: "realised-leads.parquet"}
+"""In the ``mlflow`` folder."""
+_P = "p"
 _CAPACITY = 0.1
 _Published = tuple[dt.date, pd.DataFrame]
 _REPLICATES = 200
@@ -46,7 +48,7 @@ SCHEMA = pa.schema(
         *((f"{name}{end}", pa.float64()) for name in _MEASURES for end in ("", "_low", "_high")),
     ]
 )
-"""Columns of ``mlflow/realised.parquet``."""
+"""Columns of ``mlflow/realised.parquet``; `churned` counts those to whom it happened."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,14 @@ class Realised:
 
 
 def realised_performance(
-    workspace: Workspace | str | Path, *, as_of: dt.date | str, tables: Tables | None = None, dry_run: bool = False
+    workspace: Workspace | str | Path,
+    kind: str = CHURN,
+    *,
+    as_of: dt.date | str,
+    tables: Tables | None = None,
+    dry_run: bool = False,
 ) -> Realised:
-    """Measure every published set of churn scores whose label window is over, once, and keep the figures.
+    """Measure every published set of scores of a kind whose label window is over, once, and keep the figures.
 
     AUC, Brier score, calibration error and lift among the riskiest tenth, each with its 95 % interval over customers,
     per day. A day of a model that was measured before stays as it was: asking twice changes nothing.
@@ -77,6 +84,8 @@ def realised_performance(
     ----------
     workspace : Workspace or str or Path
         The workspace or its folder; unless `dry_run`, the caller holds the lock of its ``mlflow`` folder.
+    kind : {"churn", "leads"}
+        Whose scores.
     as_of : date or ISO text
         A label window counts if it ends at or before that day.
     tables : Tables, optional
@@ -90,13 +99,14 @@ def realised_performance(
         If the kept figures are not what was written.
     """
     workspace, day = as_workspace(workspace), as_day(as_of)
-    path = workspace.tracking_folder / FILE
+    problem = problem_of(workspace, kind)
+    path = workspace.tracking_folder / FILES[kind]
     known = _read(path)
     seen = {(str(row[n.AS_OF]), str(row["model_sha256"])) for row in known}
-    sets = list(_mature_sets(workspace, day, seen))
+    sets = list(_mature_sets(problem, day, seen))
     if sets:
-        given = tables or read_inputs(workspace, only=CHURN_TABLES)
-        known += [_measured(workspace, given, one, day) for one in sets]
+        given = tables or read_inputs(workspace, only=problem.tables)
+        known += [_measured(problem, given, one, day) for one in sets]
         known.sort(key=lambda row: (str(row[n.AS_OF]), str(row["model_sha256"])))
     content = pa.Table.from_pylist(known, schema=SCHEMA)
     if sets and not dry_run:
@@ -117,33 +127,38 @@ def _read(path: Path) -> list[dict[str, object]]:
     return list(table.to_pylist())
 
 
-def _mature_sets(workspace: Workspace, day: dt.date, seen: set[tuple[str, str]]) -> Iterator[_Published]:
+def _mature_sets(problem: Problem, day: dt.date, seen: set[tuple[str, str]]) -> Iterator[_Published]:
     """Give the days, oldest first, whose scores are whole, whose label windows are over, and which are new to us."""
-    last = day - dt.timedelta(days=label_of(workspace.settings.churn).longest_days)
-    base = workspace.published.resolve()
-    for link in sorted(workspace.published.glob("*/scores")):
+    last = day - dt.timedelta(days=problem.label.longest_days)
+    published, where = problem.workspace.published, SCORES[problem.kind]
+    base = published.resolve()
+    for link in sorted(published.glob("*/scores")):
         try:
             its_day = dt.date.fromisoformat(link.parent.name)
             if its_day > last or not link.resolve().is_relative_to(base):
                 continue
-            made_of = json.loads((link / MANIFEST).read_bytes())["inputs"]["model"]["sha256"]
+            inputs = json.loads((link / MANIFEST).read_bytes())["inputs"]
+            made_of = inputs["model"]["sha256"] if problem.kind == CHURN else inputs[problem.kind]["model"]["sha256"]
             if (its_day.isoformat(), made_of) in seen or not inspect_set(link).intact:
                 continue
-            scores = pq.read_table(link / FILE_NAME, columns=[n.CUSTOMER_ID, "p_churn", *_WHO]).to_pandas()
+            columns = [where.key, where.probability, *_WHO]
+            scores = pq.read_table(link / where.file, columns=columns).to_pandas()
+            scores = scores.rename(columns={where.key: n.CUSTOMER_ID, where.probability: _P})
         except (ValueError, KeyError, TypeError, OSError, pa.ArrowException):
             continue  # not ours, or pruned while we looked
         if len(scores):
             yield its_day, scores
 
 
-def _measured(workspace: Workspace, tables: Tables, one: _Published, looked_at: dt.date) -> dict[str, object]:
+def _measured(problem: Problem, tables: Tables, one: _Published, looked_at: dt.date) -> dict[str, object]:
     its_day, scores = one
-    spine = pd.DataFrame({n.CUSTOMER_ID: scores[n.CUSTOMER_ID], n.AS_OF: its_day})
-    y, _ = outcomes(tables, spine, workspace.settings.churn, known_until=cutoff_us(looked_at, tables.zone))
+    cutoff = cutoff_us(its_day, tables.zone)
+    spine = pd.DataFrame({n.CUSTOMER_ID: scores[n.CUSTOMER_ID], n.AS_OF: its_day, "cutoff": cutoff})
+    y, _ = problem.outcomes(tables, spine, known_until=cutoff_us(looked_at, tables.zone))
     # by customer, so that the order in which a set lists them changes nothing
     order = np.argsort(scores[n.CUSTOMER_ID].to_numpy(object), kind="stable")
     scores, y = scores.iloc[order], y[order]
-    p = scores["p_churn"].to_numpy(np.float64)
+    p = scores[_P].to_numpy(np.float64)
     measures: dict[str, Measure] = {
         "auc": partial(auc, y, p),
         "brier": partial(brier, y, p),

@@ -9,15 +9,16 @@ from crm_ml import names as n
 from crm_ml.actions.policy import assign_tiers
 from crm_ml.actions.policy.schema import TIERS, TierRules
 from crm_ml.errors import Finding, UsageError
-from crm_ml.jobs.evaluations import stakes
+from crm_ml.jobs.inputs import CHURN
 from crm_ml.jobs.policy_file import load_policy
+from crm_ml.jobs.problem import problem_of
 from crm_ml.jobs.settings import Workspace
 from crm_ml.models import Training
 from crm_ml.models.evaluation.segments import TIER, Reliability, reliability_of, segments_of
 
 
 def reliability_of_training(
-    workspace: Workspace, training: Training, features: pd.DataFrame
+    workspace: Workspace, training: Training, features: pd.DataFrame, *, kind: str = CHURN
 ) -> tuple[Reliability, list[Finding]]:
     """Return reliability on the evaluation rows, and what is to be said about it.
 
@@ -32,10 +33,12 @@ def reliability_of_training(
         What came out of it.
     features : pandas.DataFrame
         Of the evaluation rows.
+    kind : {"churn", "leads"}
+        Of what.
     """
     rules, findings = _tier_rules(workspace)
     keys = [n.CUSTOMER_ID, n.AS_OF]
-    worth = features[keys].assign(worth=stakes(features, workspace.settings.margin_rate))
+    worth = features[keys].assign(worth=problem_of(workspace, kind).stakes(features))
     rows = training.evaluation[[*keys, "y", "p"]].merge(worth, on=keys, how="left", validate="one_to_one")
     tier, _ = assign_tiers(np.clip(rows["p"].to_numpy(np.float64), 0.0, 1.0), rows["worth"], tiers=rules)
     predictions = rows.assign(**{TIER: pd.Categorical(tier, list(TIERS), ordered=True)})

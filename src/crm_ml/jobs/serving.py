@@ -11,9 +11,10 @@ from typing import Any
 from crm_ml.errors import HeldBack
 from crm_ml.faults import crash_point
 from crm_ml.jobs import bundles, tracking
-from crm_ml.jobs.definition import flat_label, label_of
+from crm_ml.jobs.definition import flat_label
+from crm_ml.jobs.problem import problem_of
 from crm_ml.jobs.settings import Workspace
-from crm_ml.models import Model
+from crm_ml.models import Label, Model
 from crm_ml.models.bundle import load_bundle, read_meta, trial_load
 
 
@@ -73,7 +74,7 @@ def serving_model(workspace: Workspace, name: str, day: dt.date) -> Serving:
     crash_point("score.bundle_ready")
     serving = Serving(name, found.version, found.sha256, folder, meta)
     _refuse_later(serving.train_as_of, day)
-    _refuse_other_label(workspace, meta["label"])
+    _refuse_other_label(problem_of(workspace, name).label, meta["label"])
     return serving
 
 
@@ -86,8 +87,8 @@ def _refuse_later(trained: dt.date, day: dt.date) -> None:
         )
 
 
-def _refuse_other_label(workspace: Workspace, label: Mapping[str, Any]) -> None:
-    trained, wanted = flat_label(label), flat_label(label_of(workspace.settings.churn).as_json())
+def _refuse_other_label(now: Label, label: Mapping[str, Any]) -> None:
+    trained, wanted = flat_label(label), flat_label(now.as_json())
     for key in sorted({*trained, *wanted}):
         if trained.get(key) != wanted.get(key):
             raise HeldBack(

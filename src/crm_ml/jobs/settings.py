@@ -130,11 +130,28 @@ class ChurnSettings(Strict):
         return self.outcome.longest(self.horizon_days)
 
 
+class LeadSnapshotSettings(Strict):
+    """When leads are looked at for training, besides their creation and their touches."""
+
+    every_days: int = Field(default=30, ge=1, le=366, description="days between two looks at all open leads")
+    history_days: int = Field(default=1825, ge=1, le=36500, description="how far back they reach")
+
+
 class LeadSettings(Strict):
     """What winning a lead means here."""
 
     gap_days: int = Field(default=0, ge=0, le=366, description="days between the cutoff and the label window")
     horizon_days: int = Field(default=90, ge=1, le=1830, description="length of the label window")
+    target: Literal["won", "opportunity", "sql"] = Field(
+        default="won", description="the stage that a lead is to reach in the label window; a later one counts as well"
+    )
+    snapshots: LeadSnapshotSettings = Field(
+        default_factory=lambda: LeadSnapshotSettings(), description="when leads are looked at for training"
+    )
+    leak_allow: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
+        default=(), description="columns that the leak guard must not hold back: they were known before the outcome"
+    )
+    tuning: TuningSettings = Field(default_factory=lambda: TuningSettings(), description="search for parameters")
 
 
 class TrackingSettings(Strict):
@@ -210,6 +227,13 @@ class Workspace:
     def tracking_folder(self) -> Path:
         """Folder of the MLflow store, its artefacts and the bundles."""
         return inside(self.root, "mlflow")
+
+    @cached_property
+    def lead_config_hash(self) -> str:
+        """SHA-256 over the settings that change scores of leads, as `config_hash` is over those of customers."""
+        relevant = self.settings.model_dump(mode="json", include={"version", "currency", "timezone", "leads"})
+        del relevant["leads"]["tuning"]
+        return hashlib.sha256(canonical_json(relevant).encode()).hexdigest()
 
     @cached_property
     def config_hash(self) -> str:

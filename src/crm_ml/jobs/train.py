@@ -1,4 +1,4 @@
-"""Train a churn model as of a day, write all of it down in MLflow, and decide whether it serves."""
+"""Train a model as of a day, write all of it down in MLflow, and decide whether it serves."""
 
 from __future__ import annotations
 
@@ -14,32 +14,30 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pyarrow.compute as pc
 
 import crm_ml
 from crm_ml import names as n
 from crm_ml.errors import Finding, HeldBack, UsageError
 from crm_ml.faults import crash_point
-from crm_ml.features import build_features, cutoff_us, data_hash, default_features, visible
-from crm_ml.features.timeline import date_of, zone_clock
+from crm_ml.features import cutoff_us, data_hash
 from crm_ml.jobs import tracking
 from crm_ml.jobs.bundles import store_bundle
 from crm_ml.jobs.contest import load_side
-from crm_ml.jobs.definition import eligible, outcomes
 from crm_ml.jobs.evaluations import write_evaluation
 from crm_ml.jobs.feasibility import after_training
 from crm_ml.jobs.files import disk_errors, make_folder, remove_leftovers, temporary_folder
-from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
+from crm_ml.jobs.inputs import CHURN, as_day, as_workspace, read_inputs, require_kind
 from crm_ml.jobs.lock import locked
 from crm_ml.jobs.model_card import model_card
+from crm_ml.jobs.problem import Problem, problem_of
 from crm_ml.jobs.promote import Ruling, enact, rule_on
 from crm_ml.jobs.realised import realised_performance
 from crm_ml.jobs.reliability import reliability_of_training
 from crm_ml.jobs.score_table import SCHEMA_VERSION
 from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.jobs.training_record import Explained, explain, reliability_picture, training_record
-from crm_ml.models import Calendar, Dataset, Training, make_dataset, train_churn, write_bundle
-from crm_ml.models.candidates import Extras, added_candidates
+from crm_ml.models import Dataset, Training, train_model, write_bundle
+from crm_ml.models.candidates import Extras
 from crm_ml.models.evaluation.segments import Reliability
 from crm_ml.models.tuning import Tuning
 
@@ -61,7 +59,7 @@ class TrainResult:
     Attributes
     ----------
     model : str
-        ``churn``.
+        ``churn`` or ``leads``.
     version, run_id : str
         In MLflow; empty after a dry run.
     verdict : {"champion", "challenger", "refused"}
@@ -158,20 +156,20 @@ def train(
     trials: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> TrainResult:
-    """Train, evaluate and register a churn model with what was known at the start of a day.
+    """Train, evaluate and register a model with what was known at the start of a day.
 
     Parameters
     ----------
     workspace : Workspace or str or Path
         The workspace or its folder.
-    kind : {"churn"}
+    kind : {"churn", "leads"}
         What to work on.
     as_of : date or ISO text
         Nothing that happened or became known on that day or later is used.
     dry_run : bool
         Train and measure, but write nothing.
     trials : int, optional
-        Trials of the search for boosting's parameters; default: ``churn.tuning.trials`` of the workspace.
+        Trials of the search for boosting's parameters; default: ``tuning.trials`` of the kind in crm.yaml.
     progress : callable, optional
         Gets one line per step.
 
@@ -192,27 +190,29 @@ def train(
         The store of models cannot be reached or written.
     """
     workspace, day = as_workspace(workspace), as_day(as_of)
-    require_churn(workspace, kind)
+    require_kind(workspace, kind)
+    problem = problem_of(workspace, kind)
     say = progress or (lambda _line: None)
     with nullcontext() if dry_run else locked(workspace.tracking_folder, f"train {kind} as of {day}"):
         say("reading tables")
-        tables = read_inputs(workspace, only=CHURN_TABLES)
+        tables = read_inputs(workspace, only=problem.tables)
         crash_point("train.tables_read")
         say("building snapshots, features and labels")
-        dataset, first = churn_dataset(workspace, tables, day)
+        dataset, first = problem.dataset(tables, day)
         crash_point("train.dataset_built")
-        training = _fit(workspace, dataset, day, first, say, extras(workspace, day, trials=trials, keep=not dry_run))
+        added = extras(workspace, day, kind=kind, trials=trials, keep=not dry_run)
+        training = _fit(problem, dataset, day, first, say, added)
         crash_point("train.fitted")
         facts = {
             "as_of": day.isoformat(),
             "data_hash": data_hash(tables, cutoff_us(day, tables.zone)),
-            "config_hash": workspace.config_hash,
+            "config_hash": problem.config_hash,
             "schema_version": str(SCHEMA_VERSION),
             "crm_ml": crm_ml.__version__,
             **{name.replace("-", "_"): version(name) for name in _PACKAGES},
         }
-        evaluated = dataset.frame[dataset.frame[n.AS_OF].isin(training.evaluated_on)]
-        reliability, told = reliability_of_training(workspace, training, evaluated)
+        evaluated = _evaluated(dataset, training)
+        reliability, told = reliability_of_training(workspace, training, evaluated, kind=kind)
         findings = (*tables.findings, *training.findings, *told, after_training(training).finding())
         explained = explain(training, evaluated)
         most_used = tuple(explained.most_used)
@@ -226,67 +226,39 @@ def train(
                 )
             say("writing the run to MLflow")
             made = _Made(training, explained, reliability, evaluated, folder, facts, findings)
-            return _keep(workspace, made, tables, say=say)
+            return _keep(problem, made, tables, say=say)
 
 
-def churn_dataset(workspace: Workspace, tables: Tables, day: dt.date) -> tuple[Dataset, dt.date]:
-    """Return features and labels at all mature snapshots for training as of a day, and the day of the first order."""
-    churn = workspace.settings.churn
-    first = first_order_day(tables, day)
-    spine = eligible(tables, churn_calendar(workspace).snapshots(day, first), churn)
-    labels, horizons = outcomes(tables, spine, churn, known_until=cutoff_us(day, tables.zone))
-    frame = build_features(tables, spine)
-    return make_dataset(frame, labels, gap_days=churn.gap_days, horizon_days=horizons), first
+def _evaluated(dataset: Dataset, training: Training) -> pd.DataFrame:
+    """Return the features of the rows that were evaluated on, in their order."""
+    keys = [n.CUSTOMER_ID, n.AS_OF]
+    of = pd.MultiIndex.from_frame(dataset.frame[keys])
+    return dataset.frame[of.isin(pd.MultiIndex.from_frame(training.evaluation[keys]))]
 
 
-def churn_calendar(workspace: Workspace) -> Calendar:
-    """Return how the workspace lays out snapshots and labels."""
-    churn = workspace.settings.churn
-    # windows of own length: only where even the longest is over has nobody been left out for being slow
-    return Calendar(gap_days=churn.gap_days, horizon_days=churn.longest_days, **churn.snapshots.model_dump())
-
-
-def first_order_day(tables: Tables, day: dt.date) -> dt.date:
-    """Return the local day of the first order that is visible at the start of a day.
-
-    Raises
-    ------
-    DataError
-        If none is.
-    """
-    orders = visible(tables, cutoff_us(day, tables.zone)).frames[n.ORDER_LINES]
-    if orders.num_rows == 0:
-        raise nothing_visible(day)
-    return _local_day(pc.min(orders["ordered_at"]).cast("int64").as_py(), tables.zone)
-
-
-def _local_day(instant: int, zone: str) -> dt.date:
-    import numpy as np
-
-    return date_of(int(zone_clock(zone).day(np.array([instant], np.int64))[0]))
-
-
-def extras(workspace: Workspace, day: dt.date, *, trials: int | None = None, keep: bool = True) -> Extras:
+def extras(
+    workspace: Workspace, day: dt.date, *, kind: str = CHURN, trials: int | None = None, keep: bool = True
+) -> Extras:
     """Return what the catalogue, this process and the settings add to a training as of a day.
 
     The directions of the features, the own candidates (`add_candidate`), and the search for boosting's parameters,
-    whose finished trials are kept in ``mlflow/tuning/churn-<day>.db`` unless `keep` is off.
+    whose finished trials are kept in ``mlflow/tuning/<kind>-<day>.db`` unless `keep` is off.
     """
-    directions = {feature.id: feature.direction for feature in default_features()}
-    asked = workspace.settings.churn.tuning
+    problem = problem_of(workspace, kind)
+    asked = problem.tuning
     count = asked.trials if trials is None else trials
     if count < 0:
         raise UsageError(f"The number of trials must be at least 0; found {count}", remedy="Correct it.")
     if not count:
-        return Extras(directions, added_candidates())
+        return problem.extras
     storage = None
     if keep:
         folder = inside(workspace.root, "mlflow") / "tuning"
         with disk_errors(folder):
             make_folder(folder)
-        storage = folder / f"{CHURN}-{day.isoformat()}.db"
+        storage = folder / f"{problem.kind}-{day.isoformat()}.db"
     tuning = Tuning(count, storage, asked.max_minutes, _minutes)
-    return Extras(directions, added_candidates(), tuning)
+    return replace(problem.extras, tuning=tuning)
 
 
 def _minutes() -> float:
@@ -294,21 +266,10 @@ def _minutes() -> float:
 
 
 def _fit(
-    workspace: Workspace, dataset: Dataset, day: dt.date, first: dt.date, say: Callable[[str], None], added: Extras
+    problem: Problem, dataset: Dataset, day: dt.date, first: dt.date, say: Callable[[str], None], added: Extras
 ) -> Training:
-    churn = workspace.settings.churn
-    return train_churn(
-        dataset,
-        train_as_of=day,
-        gap_days=churn.gap_days,
-        horizon_days=churn.horizon_days,
-        every_days=churn.snapshots.every_days,
-        first_event=first,
-        leak_allow=churn.leak_allow,
-        outcome=churn.outcome,
-        extras=added,
-        progress=lambda what, share: say(f"training {share:4.0%}: {what}"),
-    )
+    plan = problem.plan(day, first, added)
+    return train_model(dataset, plan, progress=lambda what, share: say(f"training {share:4.0%}: {what}"))
 
 
 @contextmanager
@@ -335,31 +296,33 @@ class _Made:
     findings: tuple[Finding, ...]
 
 
-def _keep(workspace: Workspace, made: _Made, tables: Tables, *, say: Callable[[str], None]) -> TrainResult:
+def _keep(problem: Problem, made: _Made, tables: Tables, *, say: Callable[[str], None]) -> TrainResult:
     """Log, register and, if it passes the gate, let the new version serve."""
+    workspace, kind = problem.workspace, problem.kind
     training, facts, day = made.training, made.facts, dt.date.fromisoformat(made.facts["as_of"])
     record = training_record(training, made.explained, made.reliability, bundle=made.bundle, facts=facts)
-    run_id = tracking.log_run(workspace, record, experiment=CHURN)
-    write_evaluation(workspace, run_id, training.evaluation, made.evaluated)
+    run_id = tracking.log_run(workspace, record, experiment=kind)
+    stakes = problem.stakes(made.evaluated)
+    write_evaluation(workspace, run_id, training.evaluation, made.evaluated, worth=stakes)
     store = tracking.bundle_store(workspace)
     with disk_errors(store):
         store_bundle(store, made.bundle, facts["sha256"], building=workspace.tracking_folder)
     crash_point("train.bundle_stored")
     tags = {**facts, "model_kind": training.model_kind, "recipe": recipe_of(training)}
-    new = tracking.ServingVersion(CHURN, "", facts["sha256"], run_id, day, tags)
+    new = tracking.ServingVersion(kind, "", facts["sha256"], run_id, day, tags)
     say("comparing with what serves")
     ruling = rule_on(workspace, load_side(workspace, new), day, tables=lambda: tables, newest_only=True)
     verdict = decide(training.verdict, passed=ruling.passed)
-    number = tracking.register(workspace, CHURN, run_id, tags={**tags, "verdict": verdict})
+    number = tracking.register(workspace, kind, run_id, tags={**tags, "verdict": verdict})
     crash_point("train.registered")
     enact(workspace, replace(new, version=number), ruling, day)
     crash_point("train.decided")
-    realised_performance(workspace, as_of=day, tables=tables)
+    realised_performance(workspace, kind, as_of=day, tables=tables)
     crash_point("train.realised")
-    findings = (*made.findings, *_held(verdict, ruling))
+    findings = (*made.findings, *_held(kind, verdict, ruling))
     most_used = tuple(made.explained.most_used)
     return TrainResult(
-        CHURN, number, run_id, verdict, training, facts, most_used, findings, ruling.passed, made.reliability
+        kind, number, run_id, verdict, training, facts, most_used, findings, ruling.passed, made.reliability
     )
 
 
@@ -369,7 +332,7 @@ def recipe_of(training: Training) -> str:
     return str(table.loc[table["chosen"], "name"].iloc[0])
 
 
-def _held(verdict: str, ruling: Ruling) -> list[Finding]:
+def _held(kind: str, verdict: str, ruling: Ruling) -> list[Finding]:
     if verdict != tracking.CHALLENGER:
         return []
     return [
@@ -377,7 +340,7 @@ def _held(verdict: str, ruling: Ruling) -> list[Finding]:
             "warning",
             "held_by_gate",
             f"Version {ruling.before} still serves: {ruling.reason_en}",
-            "`crm-ml promote churn VERSION` asks again, e.g. when more outcomes are known.",
+            f"`crm-ml promote {kind} VERSION` asks again, e.g. when more outcomes are known.",
         )
     ]
 

@@ -42,6 +42,7 @@ def training_record(
     facts : mapping
         Tags: as_of, data_hash, sha256, ...
     """
+    kind = "churn" if training.model.label.target == "churn" else "leads"
     metrics: dict[str, float] = {}
     for name, value in training.metrics.items():
         metrics |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
@@ -75,7 +76,7 @@ def training_record(
         .to_csv(index=False, lineterminator="\n", float_format="%.6f"),
     }
     return RunRecord(
-        name=f"churn {facts['as_of']}",
+        name=f"{kind} {facts['as_of']}",
         params=training.parameters,
         metrics={name: value for name, value in metrics.items() if np.isfinite(value)},
         tags={**facts, "verdict": training.verdict, "model_kind": training.model_kind},

@@ -13,7 +13,7 @@ from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.explain.contributions import Contributions
 from crm_ml.models.model import Label, Model
 from crm_ml.models.plan import TrainingPlan
-from crm_ml.models.train import train_churn, train_every
+from crm_ml.models.train import train_churn, train_every, train_model
 from crm_ml.models.training import Trained, Training
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ __all__ = [
     "snapshots_for",
     "train_churn",
     "train_every",
+    "train_model",
     "trial_load",
     "write_bundle",
 ]

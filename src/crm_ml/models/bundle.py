@@ -25,6 +25,7 @@ from crm_ml.faults import crash_point
 from crm_ml.models.boosting import Boosting
 from crm_ml.models.calibration import calibration_from_json
 from crm_ml.models.columns import Column, ColumnContract
+from crm_ml.models.lead_rules import LEAD_RULES, column_rule_from_json
 from crm_ml.models.logistic import Logistic, Term
 from crm_ml.models.model import Label, Model
 from crm_ml.models.rules import RULES, Rule, rule_constants
@@ -42,6 +43,7 @@ _MODEL_FILES = {
 }
 PART_FILES = frozenset({*_ALWAYS, "model.json", *MODEL_TEXTS})
 """Every file but ``bundle.json`` that a bundle may hold."""
+_TARGETS = ("churn", "won", "opportunity", "sql")
 _MAX_BYTES = 256 * 2**20
 _TRIAL_SECONDS = 120
 _REMEDY = "Restore the bundle from the registry or a backup, or train again."
@@ -329,6 +331,8 @@ def _scorer(value: Mapping[str, Any], texts: Mapping[str, str]) -> Scorer:
             raise ValueError("a term's constants are impossible")
         return Logistic(_number(value["intercept"]), tuple(terms))
     if kind == "rule":
+        if value.get("name") in LEAD_RULES:
+            return column_rule_from_json(value)
         _exact(value, {"kind", "name", "constants"})
         if value["name"] not in RULES:
             raise ValueError(f"unknown rule {value['name']!r}")
@@ -370,7 +374,10 @@ def _assemble(folder: Path, files: _Files) -> Model:
 def _check_sense(folder: Path, model: Model, bundle: Mapping[str, Any]) -> None:
     claims = [
         (model.kind == bundle["model_kind"], f"model_kind says {bundle['model_kind']}, the model is {model.kind}"),
-        (model.label.target == "churn", f"label target must be churn; found {model.label.target!r}"),
+        (
+            model.label.target in _TARGETS,
+            f"label target must be one of {', '.join(_TARGETS)}; found {model.label.target!r}",
+        ),
         (bundle.get("feature_count") == len(model.contract.columns), "feature_count differs from features.json"),
         (
             set(model.scorer.needs) == set(model.contract.ids),

@@ -17,10 +17,11 @@ from crm_ml.errors import UsageError
 from crm_ml.models.boosting import Binned, Boosting, bin_rows, fit_binned
 from crm_ml.models.columns import ColumnContract, Encoded, FloatArray
 from crm_ml.models.ladder import RungName, rung_of
+from crm_ml.models.lead_rules import LEAD_RULES
 from crm_ml.models.logistic import RFM_FEATURES, SHRINKAGE, STRONG_SHRINKAGE, fit_logistic_path
 from crm_ml.models.own import OwnCandidate, fit_own, own_candidate
 from crm_ml.models.rows import Rows
-from crm_ml.models.rules import RULES
+from crm_ml.models.rules import CHURN_RULES, RULES, RuleSet
 from crm_ml.models.scorer import Average, Scorer
 from crm_ml.models.tuning import Tuning
 
@@ -52,11 +53,14 @@ class Extras:
     own : tuple of OwnCandidate
     tuning : Tuning, optional
         How to search for boosting's parameters; None: not at all.
+    rules : RuleSet
+        What a model must beat.
     """
 
     directions: Mapping[str, int] = field(default_factory=dict)
     own: tuple[OwnCandidate, ...] = ()
     tuning: Tuning | None = None
+    rules: RuleSet = CHURN_RULES
 
 
 @dataclass(frozen=True)
@@ -310,7 +314,7 @@ def add_candidate(
     ['my_forest']
     >>> remove_candidate("my_forest")
     """
-    if name in {*RULES, *(c.name for c in DECLARED)}:
+    if name in {*RULES, *LEAD_RULES, *(c.name for c in DECLARED)}:
         raise UsageError(
             f"{name} is the name of a built-in candidate or rule", remedy="Choose another name.", code="bad_candidate"
         )

@@ -33,17 +33,20 @@ class Dataset:
         Names of the feature columns.
     label_end : numpy.ndarray of datetime64[D]
         First day after each row's label window; a row is mature at T iff ``label_end <= T``.
+    snapshot : numpy.ndarray of datetime64[D], optional
+        The snapshot that each row belongs to, where rows have times of their own; default: its own day.
     """
 
     frame: pd.DataFrame
     y: BoolArray
     features: tuple[str, ...]
     label_end: DayArray
+    snapshot: DayArray | None = None
 
     @property
     def days(self) -> DayArray:
         """Snapshot day of each row."""
-        return _days(self.frame[AS_OF])
+        return _days(self.frame[AS_OF]) if self.snapshot is None else self.snapshot
 
     @property
     def snapshots(self) -> list[dt.date]:
@@ -52,7 +55,9 @@ class Dataset:
 
     def take(self, rows: BoolArray) -> Dataset:
         """Return the data set of the chosen rows, in the same order."""
-        return Dataset(self.frame[rows].reset_index(drop=True), self.y[rows], self.features, self.label_end[rows])
+        snapshot = None if self.snapshot is None else self.snapshot[rows]
+        frame = self.frame[rows].reset_index(drop=True)
+        return Dataset(frame, self.y[rows], self.features, self.label_end[rows], snapshot)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -69,6 +74,7 @@ def make_dataset(
     gap_days: int,
     horizon_days: int | NDArray[np.int64],
     features: Sequence[str] | None = None,
+    snapshot: Sequence[dt.date] | None = None,
 ) -> Dataset:
     """Return the rows sorted by (as_of, customer_id), so that their order can never matter.
 
@@ -84,6 +90,8 @@ def make_dataset(
         Length of the label window, one for all or one per row of the frame: it tells when a row is mature.
     features : sequence of str, optional
         Default: every column but ``customer_id``, ``as_of`` and ``cutoff``.
+    snapshot : sequence of date, optional
+        One per row of the frame: the snapshot it counts to; default: its ``as_of``.
 
     Raises
     ------
@@ -130,7 +138,8 @@ def make_dataset(
         )
     sorted_frame = frame[[CUSTOMER_ID, AS_OF, *names]].iloc[order].reset_index(drop=True)
     window = _windows(horizon_days, len(frame))[order] + gap_days
-    return Dataset(sorted_frame, labels[order], names, days[order] + window.astype("timedelta64[D]"))
+    own = None if snapshot is None else _days(list(snapshot))[order]
+    return Dataset(sorted_frame, labels[order], names, days[order] + window.astype("timedelta64[D]"), own)
 
 
 def _windows(horizon_days: int | NDArray[np.int64], rows: int) -> NDArray[np.int64]:
@@ -205,10 +214,14 @@ def snapshots_for(
 
 @dataclass(frozen=True)
 class Split:
-    """Days that evaluate and days that may be fitted on before them; both newest first."""
+    """Days that evaluate and days that may be fitted on before them; both newest first.
+
+    `overlapping` says that label windows of the latter reach into the former.
+    """
 
     evaluation: tuple[dt.date, ...]
     fit: tuple[dt.date, ...]
+    overlapping: bool = False
 
 
 @dataclass(frozen=True)
@@ -251,6 +264,35 @@ def plan_split(snapshots: Sequence[dt.date], *, label_days: int) -> Split:
         remedy=f"Train as of {earliest} or later, or load older data.",
         code="too_little_history",
     )
+
+
+def plan_overlapping_split(snapshots: Sequence[dt.date]) -> Split:
+    """Return the newest third of the days as evaluation and all earlier ones to fit on, label windows or not.
+
+    For subjects that are each seen for a short time only, like leads, whose history is shorter than two label windows:
+    the caller must keep everybody who is fitted on out of the evaluation.
+
+    Raises
+    ------
+    HeldBack
+        If there are fewer than two snapshots.
+
+    Examples
+    --------
+    >>> split = plan_overlapping_split([dt.date(2026, month, 1) for month in (1, 2, 3)])
+    >>> [day.month for day in split.evaluation], [day.month for day in split.fit]
+    ([3], [2, 1])
+    """
+    days = sorted(set(snapshots), reverse=True)
+    if len(days) < 2:
+        raise HeldBack(
+            f"A model must be evaluated on later rows than those it was fitted on; there are {len(days)} mature "
+            "snapshots, and two are needed",
+            remedy="Train later, or load older data.",
+            code="too_little_history",
+        )
+    count = max(1, len(days) // 3)
+    return Split(tuple(days[:count]), tuple(days[count:]), overlapping=True)
 
 
 @dataclass(frozen=True)

@@ -14,19 +14,20 @@ from crm_ml.models.evaluation.intervals import Evaluation, Interval
 from crm_ml.models.history import SEASON_DAYS, History
 from crm_ml.models.ladder import LADDER, LEAST_CUSTOMERS, Reached
 from crm_ml.models.rows import customers_per_class
+from crm_ml.models.terms import CHURN_TERMS, Terms
 from crm_ml.names import CUSTOMER_ID
 
 CHANCE = 0.5
 """AUC of a score that knows nothing."""
 
 
-def mature_rows(dataset: Dataset, train_as_of: dt.date) -> tuple[Dataset, list[Finding]]:
+def mature_rows(dataset: Dataset, train_as_of: dt.date, *, terms: Terms = CHURN_TERMS) -> tuple[Dataset, list[Finding]]:
     """Return the mature rows, and a note about those left out; hold back where none is left."""
     if len(dataset) == 0:
         raise HeldBack(
-            "There must be customers to learn from; no customer is eligible at any snapshot",
-            remedy="Check active_days, the customers' status and that orders are mapped.",
-            code="no_eligible_customers",
+            f"There must be {terms.many} to learn from; {terms.nobody}",
+            remedy=terms.nobody_remedy,
+            code=f"no_eligible_{terms.many}",
         )
     mature = dataset.label_end <= np.datetime64(train_as_of, "D")
     if not mature.any():
@@ -49,29 +50,30 @@ def mature_rows(dataset: Dataset, train_as_of: dt.date) -> tuple[Dataset, list[F
     return dataset.take(mature), [note]
 
 
-def require_classes(data: Dataset, rows: BoolArray, where: str, *, at_least: int = LEAST_CUSTOMERS) -> None:
-    """Hold back unless enough distinct customers churned and stayed."""
+def require_classes(
+    data: Dataset, rows: BoolArray, where: str, *, at_least: int = LEAST_CUSTOMERS, terms: Terms = CHURN_TERMS
+) -> None:
+    """Hold back unless there are enough distinct customers (or leads) of both classes."""
     y, customers = data.y[rows], data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)[rows]
     churned, stayed = customers_per_class(y, customers)
     if churned and stayed and min(churned, stayed) >= at_least:
         return
     if churned == 0 or stayed == 0:
-        what = "churned" if stayed == 0 else "stayed"
+        what = terms.did if stayed == 0 else terms.did_not
         raise HeldBack(
-            f"Both churned and retained customers are needed; in {where} all {len(y)} rows {what}",
-            remedy="Check horizon_days and active_days against how often customers order, and that newer orders are "
-            "mapped.",
+            f"Both {terms.event} and {terms.other} {terms.many} are needed; in {where} all {len(y)} rows {what}",
+            remedy=terms.one_class_remedy,
             code="one_class",
         )
     raise HeldBack(
-        f"At least {at_least} churned and {at_least} retained customers are needed; {where} hold "
+        f"At least {at_least} {terms.event} and {at_least} {terms.other} {terms.many} are needed; {where} hold "
         f"{churned} and {stayed}",
-        remedy="Load more history or more customers, or shorten horizon_days.",
-        code="too_few_churners",
+        remedy=f"Load more history or more {terms.many}, or shorten horizon_days.",
+        code="too_few_churners" if terms is CHURN_TERMS else "too_few_won",
     )
 
 
-def stepped_down(reached: Reached, candidates: tuple[str, ...]) -> list[Finding]:
+def stepped_down(reached: Reached, candidates: tuple[str, ...], *, terms: Terms = CHURN_TERMS) -> list[Finding]:
     """Return how far up the ladder the customers reach: a warning where boosting was not tried for want of them."""
     if reached.above is None or reached.rung is None:
         return []
@@ -80,11 +82,11 @@ def stepped_down(reached: Reached, candidates: tuple[str, ...]) -> list[Finding]
     return [
         Finding(
             "warning",
-            "few_churners",
-            f"The ladder for small data ends at {reached.rung.name}: {reached.churned} churned and "
-            f"{reached.retained} retained customers in the rows to fit on ({needs} of each); {tried} tried. "
+            "few_churners" if terms is CHURN_TERMS else "few_won",
+            f"The ladder for small data ends at {reached.rung.name}: {reached.churned} {terms.event} and "
+            f"{reached.retained} {terms.other} {terms.many} in the rows to fit on ({needs} of each); {tried} tried. "
             f"{reached.missing} more of the scarcer kind bring {reached.above.name}",
-            "Load more history or more customers.",
+            f"Load more history or more {terms.many}.",
             count=min(reached.churned, reached.retained),
         )
     ]
@@ -120,13 +122,13 @@ def better_but_not_servable(own: Mapping[str, float], serving: str, losses: Mapp
     ]
 
 
-def not_out_of_time(label_days: int) -> Finding:
+def not_out_of_time(label_days: int, *, terms: Terms = CHURN_TERMS) -> Finding:
     """Return the warning that the folds were cut across customers, not across time."""
     return Finding(
         "warning",
         "calibration_not_out_of_time",
         f"The snapshots before the evaluation span less than two label windows ({label_days} days each): the "
-        "choice of model and its calibration come from other customers of the same time, not from later ones",
+        f"choice of model and its calibration come from other {terms.many} of the same time, not from later ones",
         "Load older data, or train again later.",
     )
 
@@ -182,19 +184,30 @@ def calibration_choice(choice: Choice) -> Finding:
     )
 
 
-def refusal(compared: str, rule: str, measured: Evaluation) -> Finding:
+def overlapping_windows(label_days: int) -> Finding:
+    """Return the warning that the evaluation has leads created later, but not outcomes that came later."""
+    return Finding(
+        "warning",
+        "overlapping_windows",
+        f"The history is too short for an evaluation after the label windows ({label_days} days) of what is fitted: "
+        "evaluated are other leads, created later, while outcomes of the earlier ones were still to come. What changed "
+        "with time alone is hidden from these figures",
+        "Load older data, or train again later.",
+    )
+
+
+def refusal(compared: str, rule: str, measured: Evaluation, *, terms: Terms = CHURN_TERMS) -> Finding:
     """Return the warning that says which rule was not beaten, and by how much."""
     if not compared:
         message = f"No model could be tried; the calibrated rule {rule} serves"
     else:
         gap, own = measured.auc_difference(compared, rule), measured.auc(compared)
         message = (
-            f"No model tells churners from stayers better than chance: {compared} has AUC {own.value:.4f} "
-            f"({own.low:.4f} to {own.high:.4f}), and the lower end must be above {CHANCE}; the calibrated rule serves"
+            f"No model tells {terms.having} from {terms.lacking} better than chance: "
+            f"{compared} has AUC {own.value:.4f} ({own.low:.4f} to {own.high:.4f}), and the lower end must be above "
+            f"{CHANCE}; the calibrated rule serves"
             if gap.low > 0
             else f"No model beats the rule {rule}: {compared} differs by {gap.value:+.4f} AUC "
             f"({gap.low:+.4f} to {gap.high:+.4f}), and the lower end must be above 0; the calibrated rule serves"
         )
-    return Finding(
-        "warning", "refused", message, "Add tables or history that say more than the time since the last order."
-    )
+    return Finding("warning", "refused", message, terms.beyond_rules)

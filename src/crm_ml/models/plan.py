@@ -10,6 +10,7 @@ from crm_ml.features.outcome import Outcome
 from crm_ml.models.candidates import Extras
 from crm_ml.models.model import Label
 from crm_ml.models.recipe import Recipe
+from crm_ml.models.terms import Terms, terms_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,13 @@ class TrainingPlan:
         What the labels count as churn. Where it gives windows of own length, the split and the folds keep the longest
         one apart.
     extras : Extras
-        Directions of features, own candidates, tuning.
+        Directions of features, own candidates, tuning, rules.
+    target : str
+        ``churn``, or the stage that a lead is to reach.
+    spread_days : int
+        Days over which the rows of one snapshot are spread: so much longer its label windows reach.
+    may_overlap : bool
+        Whether, for want of history, other subjects of later snapshots may evaluate while label windows overlap.
 
     Examples
     --------
@@ -63,20 +70,30 @@ class TrainingPlan:
     leak_allow: tuple[str, ...] = ()
     outcome: Outcome = field(default_factory=Outcome)
     extras: Extras = field(default_factory=Extras)
+    target: str = "churn"
+    spread_days: int = 0
+    may_overlap: bool = False
+
+    @property
+    def terms(self) -> Terms:
+        """The words for it."""
+        return terms_of(self.target)
 
     @property
     def label(self) -> Label:
         """What the model predicts."""
-        return Label(self.gap_days, self.horizon_days, outcome=self.outcome)
+        return Label(self.gap_days, self.horizon_days, self.target, outcome=self.outcome)
 
     @property
     def label_days(self) -> int:
         """Days from a snapshot to the end of its longest label window."""
-        return self.label.longest_days
+        return self.label.longest_days + self.spread_days
 
     def parameters(self, recipe: Recipe) -> dict[str, Any]:
         """Return what a run says about itself."""
-        left_out = ("threads", "first_event", "outcome", "extras", "leak_allow", "train_as_of")
+        left_out = {"threads", "first_event", "outcome", "extras", "leak_allow", "train_as_of"}
+        if self.target == "churn":
+            left_out |= {"target", "spread_days", "may_overlap"}
         plain = {key: value for key, value in vars(self).items() if key not in left_out}
         special = {} if self.outcome == Outcome() else {f"churn_{k}": v for k, v in self.outcome.as_json().items()}
         return {

@@ -34,7 +34,7 @@ from crm_ml.models.dataset import BoolArray
 from crm_ml.models.folds import fold_auc, fold_masks, fold_row_losses, sharpness, simplest_of_best
 from crm_ml.models.ladder import Reached, climb
 from crm_ml.models.rows import OutOfTime, Rows, customers_per_class
-from crm_ml.models.rules import P_ALIVE, RULES, fit_rule, rule_needs
+from crm_ml.models.rules import P_ALIVE
 from crm_ml.models.scorer import Average, Scorer
 from crm_ml.models.tuning import FoldRows, Tuned, data_key, tune
 
@@ -52,7 +52,6 @@ __all__ = [
     "Progress",
     "Recipe",
     "Rows",
-    "available_rules",
     "customers_per_class",
     "fit_all",
     "fit_scorer",
@@ -129,11 +128,6 @@ class Recipe:
         return [self.tuned.finding()] if self.tuned else []
 
 
-def available_rules(contract: ColumnContract) -> tuple[str, ...]:
-    """Return the rules whose columns are there."""
-    return tuple(name for name in RULES if set(rule_needs(name)) <= set(contract.ids))
-
-
 def usable_candidates(
     y: BoolArray, customers: NDArray[np.object_], contract: ColumnContract, extras: Extras | None = None
 ) -> tuple[str, ...]:
@@ -192,8 +186,8 @@ def _fitting(
 def _fit_one(
     name: str, known: Mapping[str, Candidate], fitting: Fitting, recipe: Recipe, fit: Callable[[str], Scorer]
 ) -> Scorer:
-    if name in RULES:
-        return _rule(name, fitting.rows)
+    if name in fitting.extras.rules.names:
+        return fitting.extras.rules.fit(name, fitting.rows, fitting.contract)
     candidate = known[name]
     if candidate.members:
         return Average(tuple(fit(member) for member in candidate.members))
@@ -201,10 +195,6 @@ def _fit_one(
         return fit(LIGHTGBM)
     value = recipe.value(candidate)
     return candidate.fit(fitting, (value,))[value]
-
-
-def _rule(name: str, rows: Rows) -> Scorer:
-    return fit_rule(name, rows.encoded, newest=(rows.days == rows.days.max()).astype(np.float64))
 
 
 def roll(
@@ -318,7 +308,8 @@ class _Rolled:
             if rules or any(candidate.rung != "boosting" for candidate in grids):
                 whole = self._fitting(self.rows.take(fit), self.max_rows)
             for name in rules:
-                found.setdefault((name, 0.0), []).append(_rule(name, whole.rows).margin(later))
+                rule = whole.extras.rules.fit(name, whole.rows, whole.contract)
+                found.setdefault((name, 0.0), []).append(rule.margin(later))
             for candidate, grid in grids.items():
                 fitting = self.boosted(k) if candidate.rung == "boosting" else whole
                 for value, margin in candidate.margins(fitting, grid, later).items():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from crm_ml import names
 from crm_ml.errors import DataError
 from crm_ml.models.bgnbd import BgNbd, fit_bgnbd
-from crm_ml.models.columns import Encoded, FloatArray
+from crm_ml.models.columns import ColumnContract, Encoded, FloatArray
+from crm_ml.models.rows import Rows
+from crm_ml.models.scorer import Scorer
 
 RECENCY = "days_since_last_order"
 RECENCY_OVER_GAP = "days_since_last_order_over_own_gap"
@@ -144,3 +146,40 @@ def fit_rule(name: str, encoded: Encoded, *, newest: FloatArray | None = None) -
     values = values[~np.isnan(values)]
     constants["typical"] = float(np.median(values)) if values.size else 0.0
     return Rule(name, constants)
+
+
+class RuleSet(Protocol):
+    """The rules of a kind of model: which there are, which a model must beat, and how one is fitted."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+
+    @property
+    def one_column(self) -> tuple[str, ...]:
+        """Those that a model must beat."""
+
+    def available(self, contract: ColumnContract) -> tuple[str, ...]:
+        """Return the rules whose columns are there."""
+
+    def fit(self, name: str, rows: Rows, contract: ColumnContract) -> Scorer:
+        """Return the rule with what it takes from training rows."""
+
+
+@dataclass(frozen=True)
+class ChurnRules:
+    """Days since the last order, the same over the own gap, and BG/NBD; labels are not used."""
+
+    names: tuple[str, ...] = RULES
+    one_column: tuple[str, ...] = ONE_COLUMN_RULES
+
+    def available(self, contract: ColumnContract) -> tuple[str, ...]:
+        """Return the rules whose columns are there."""
+        return tuple(name for name in self.names if set(rule_needs(name)) <= set(contract.ids))
+
+    def fit(self, name: str, rows: Rows, contract: ColumnContract) -> Scorer:
+        """Return the rule with its constants taken from training rows; see `fit_rule`."""
+        return fit_rule(name, rows.encoded, newest=(rows.days == rows.days.max()).astype(np.float64))
+
+
+CHURN_RULES: Final = ChurnRules()

@@ -13,8 +13,16 @@ from crm_ml.errors import Finding, HeldBack
 from crm_ml.features.outcome import Outcome
 from crm_ml.models.calibration import Calibration, Choice, calibrate, choose_calibration
 from crm_ml.models.candidates import Extras, with_own
-from crm_ml.models.columns import FloatArray, learn_columns
-from crm_ml.models.dataset import BoolArray, Dataset, DayArray, plan_split, rolling_folds
+from crm_ml.models.columns import ColumnContract, FloatArray, learn_columns
+from crm_ml.models.dataset import (
+    BoolArray,
+    Dataset,
+    DayArray,
+    Split,
+    plan_overlapping_split,
+    plan_split,
+    rolling_folds,
+)
 from crm_ml.models.evaluation.intervals import Evaluation, evaluate
 from crm_ml.models.evaluation.leakage import find_leaks
 from crm_ml.models.evaluation.metrics import brier, calibration_error
@@ -24,6 +32,7 @@ from crm_ml.models.gates import (
     calibration_choice,
     mature_rows,
     not_out_of_time,
+    overlapping_windows,
     refusal,
     require_classes,
     short_history,
@@ -38,7 +47,6 @@ from crm_ml.models.recipe import (
     Progress,
     Recipe,
     Rows,
-    available_rules,
     fit_all,
     fold_auc,
     fold_masks,
@@ -48,7 +56,6 @@ from crm_ml.models.recipe import (
     sharpness,
     usable_candidates,
 )
-from crm_ml.models.rules import ONE_COLUMN_RULES
 from crm_ml.models.training import Trained, Training
 from crm_ml.names import AS_OF, CUSTOMER_ID
 
@@ -140,6 +147,17 @@ def train_churn(
         outcome=outcome or Outcome(),
         extras=extras or Extras(),
     )
+    return train_model(dataset, plan, progress=progress)
+
+
+def train_model(dataset: Dataset, plan: TrainingPlan, *, progress: Progress | None = None) -> Training:
+    """Train, evaluate and judge a model of any kind as `train_churn` describes it; the plan says what it predicts.
+
+    Raises
+    ------
+    HeldBack
+        As for `train_churn`.
+    """
     return _trained(dataset, plan, progress, every=False).training
 
 
@@ -179,11 +197,15 @@ def _trained(dataset: Dataset, plan: TrainingPlan, progress: Progress | None, *,
 
 
 def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) -> Trained:
-    data, findings = mature_rows(dataset, plan.train_as_of)
-    split = plan_split(data.snapshots, label_days=plan.label_days)
+    terms = plan.terms
+    data, findings = mature_rows(dataset, plan.train_as_of, terms=terms)
+    split = _split(data, plan)
     is_fit, is_evaluation = _on(data, split.fit), _on(data, split.evaluation)
-    require_classes(data, is_fit, "the snapshots to fit on")
-    require_classes(data, is_evaluation, "the evaluation snapshots", at_least=1)
+    if split.overlapping:
+        findings.append(overlapping_windows(plan.label.longest_days))
+        is_evaluation &= ~data.frame[CUSTOMER_ID].isin(set(data.frame[CUSTOMER_ID][is_fit])).to_numpy()
+    require_classes(data, is_fit, "the snapshots to fit on", terms=terms)
+    require_classes(data, is_evaluation, "the evaluation snapshots", at_least=1, terms=terms)
 
     say("columns", 0.0)
     leaks = find_leaks(data.take(is_fit), allow=plan.leak_allow)
@@ -191,13 +213,7 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     findings += leaks.findings
     fit_frame = data.frame[is_fit]
     contract, _ = learn_columns(fit_frame, data.features, fit_frame[CUSTOMER_ID])
-    rules = available_rules(contract)
-    if not set(rules) & set(ONE_COLUMN_RULES):
-        raise HeldBack(
-            f"A model is compared with {' and '.join(ONE_COLUMN_RULES)}; neither feature has values",
-            remedy="Keep the order features in the feature set.",
-            code="no_rule",
-        )
+    rules = _rules(contract, plan)
     encoded = contract.encode(data.frame)
     rows = Rows(encoded, data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object))
     fit_rows, evaluation_rows = rows.take(is_fit), rows.take(is_evaluation)
@@ -205,11 +221,11 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
         require_known(own, data.features)
     candidates = usable_candidates(fit_rows.y, fit_rows.customers, contract, plan.extras)
     rung = reached_rung(fit_rows.y, fit_rows.customers, candidates, rules, plan.extras)
-    findings += stepped_down(rung, candidates)
+    findings += stepped_down(rung, candidates, terms=terms)
 
     masks, out_of_time = fold_masks(fit_rows, rolling_folds(split.fit, label_days=plan.label_days, folds=plan.folds))
     if not out_of_time:
-        findings.append(not_out_of_time(plan.label_days))
+        findings.append(not_out_of_time(plan.label_days, terms=terms))
     inner, recipe = roll(
         fit_rows,
         masks,
@@ -242,7 +258,8 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     table = _table(names, {name: known[name].kind for name in candidates}, inner, fit_rows.y[inner.rows], measured)
     servable = tuple(name for name in candidates if known[name].servable)
     order = order_of(servable, inner, fit_rows.y[inner.rows], fit_rows.customers[inner.rows])
-    chosen, one_column = _verdict(table, order, rules, measured)
+    to_beat = [name for name in rules if name in plan.extras.rules.one_column]
+    chosen, one_column = _verdict(table, order, to_beat, measured)
     losses = dict(zip(table["name"], table["inner_log_loss"], strict=True))
     unservable = {name: losses[name] for name in candidates if name not in servable}
     findings += better_but_not_servable(unservable, chosen, losses)
@@ -259,7 +276,7 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     history = history_of(data, plan.train_as_of, plan.first_event or data.snapshots[-1])
     findings += short_history(history, measures["ece"], choice.serving)
     if refused:
-        findings.append(refusal(compared, one_column, measured))
+        findings.append(refusal(compared, one_column, measured, terms=terms))
     say("done", 1.0)
     training = Training(
         verdict="refused" if refused else "champion",
@@ -292,6 +309,28 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     return Trained(training, models, chosen, evaluated)
 
 
+def _split(data: Dataset, plan: TrainingPlan) -> Split:
+    try:
+        return plan_split(data.snapshots, label_days=plan.label_days)
+    except HeldBack:
+        if not plan.may_overlap:
+            raise
+    return plan_overlapping_split(data.snapshots)
+
+
+def _rules(contract: ColumnContract, plan: TrainingPlan) -> tuple[str, ...]:
+    """Return the rules whose columns are there, at least one of them to be beaten."""
+    known = plan.extras.rules
+    rules = known.available(contract)
+    if not set(rules) & set(known.one_column):
+        raise HeldBack(
+            f"A model is compared with {' and '.join(known.one_column)}; none of their features has values",
+            remedy="Keep the features that they read in the feature set.",
+            code="no_rule",
+        )
+    return rules
+
+
 def _on(data: Dataset, days: tuple[dt.date, ...]) -> BoolArray:
     return np.isin(data.days, np.array(sorted(days), dtype="datetime64[D]"))
 
@@ -322,10 +361,9 @@ def _table(
     return pd.DataFrame(records)
 
 
-def _verdict(table: pd.DataFrame, order: list[str], rules: tuple[str, ...], measured: Evaluation) -> tuple[str, str]:
+def _verdict(table: pd.DataFrame, order: list[str], one_column: list[str], measured: Evaluation) -> tuple[str, str]:
     """Return what is to be refitted, and the rule that candidates had to beat; `order` is that of the folds."""
     losses = dict(zip(table["name"], table["inner_log_loss"], strict=True))
-    one_column = [rule for rule in rules if rule in ONE_COLUMN_RULES]
     to_beat = max(one_column, key=lambda rule: measured.auc(rule).value)
     for looks, name in enumerate(order[:LOOKS], start=1):
         level = 1 - 0.05 / looks

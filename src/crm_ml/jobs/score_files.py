@@ -1,0 +1,34 @@
+"""Where the scores of each kind of model stand in a published set, and what their columns are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from crm_ml import names as n
+from crm_ml.jobs.inputs import CHURN, LEADS
+
+
+@dataclass(frozen=True)
+class ScoreFile:
+    """One file of a set of scores.
+
+    Attributes
+    ----------
+    file : str
+        Its name.
+    key, probability : str
+        The columns with the id and the calibrated probability.
+    """
+
+    file: str
+    key: str
+    probability: str
+
+
+SCORES: Final[Mapping[str, ScoreFile]] = {
+    CHURN: ScoreFile("churn_scores.parquet", n.CUSTOMER_ID, "p_churn"),
+    LEADS: ScoreFile("lead_scores.parquet", n.LEAD_ID, "p_win"),
+}
+"""By kind of model."""
