@@ -18,9 +18,9 @@ from crm_ml.errors import DamagedArtefact, Failure, HeldBack, UsageError
 from crm_ml.jobs import promotions, tracking
 from crm_ml.jobs.contest import Side, _fair_days, _recipes, _with_earlier, load_side
 from crm_ml.jobs.evaluations import COLUMNS, evaluation_path, read_evaluation
+from crm_ml.jobs.problem import problem_of
 from crm_ml.jobs.promote import promotion_status
 from crm_ml.jobs.publish import SetPlan, publish_set
-from crm_ml.jobs.problem import problem_of
 from crm_ml.jobs.realised import realised_performance
 from crm_ml.jobs.score_table import SCHEMA, write_scores
 

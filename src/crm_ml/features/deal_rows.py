@@ -95,6 +95,30 @@ def deal_history(tables: Tables, cutoff_us: int) -> DealHistory:
     return DealHistory(day, deals.drop(columns="closed_at"), _spells(deals, stages, day))
 
 
+def won_deals(tables: Tables, cutoff_us: int) -> pd.DataFrame:
+    """Return `lead_id` (null where none is named) and `amount` of the deals known to be won at a cutoff.
+
+    Empty where deals, or their amounts, are not mapped; deals without an amount are left out.
+
+    Examples
+    --------
+    >>> from crm_ml.tables import from_frames
+    >>> deals = {"deal_id": ["1", "2"], "created_at": ["2026-01-01", "2026-01-03"], "status": ["won", "open"],
+    ...          "closed_at": ["2026-01-05", None], "amount": [100, 50], "lead_id": ["a", "b"]}
+    >>> tables = from_frames({"deals": pd.DataFrame(deals)}, zone="UTC")
+    >>> won_deals(tables, 1_767_830_400_000_000).values.tolist()  # 8 January 2026
+    [['a', 100.0]]
+    """
+    mapped = tables.mapped.get(n.DEALS, frozenset())
+    if n.DEALS not in tables.frames or _AMOUNT not in mapped:
+        return pd.DataFrame({n.LEAD_ID: pd.array([], "str"), _AMOUNT: np.zeros(0)})
+    frame = visible(replace(tables, frames={n.DEALS: tables.frames[n.DEALS]}), cutoff_us).frames[n.DEALS]
+    deals = pd.DataFrame({n.LEAD_ID: frame.column(n.LEAD_ID).to_pandas(), _AMOUNT: _money(frame)})
+    won = np.asarray(frame.column("status").to_pandas() == WON) & frame.column("closed_at").is_valid().to_numpy()
+    found: pd.DataFrame = deals.loc[won & deals[_AMOUNT].notna()]
+    return found.reset_index(drop=True)
+
+
 def _deals(then: Tables) -> pd.DataFrame:
     frame = then.frames[n.DEALS]
     ids = frame.column(_DEAL_ID).to_numpy(zero_copy_only=False).astype(object)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 import crm_ml
@@ -27,12 +28,12 @@ from crm_ml.jobs.action_store import open_store
 from crm_ml.jobs.check import crowded_tiers
 from crm_ml.jobs.day_record import day_record
 from crm_ml.jobs.files import disk_errors, make_folder, replace_file
-from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, read_inputs, require_churn
+from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, LEAD_TABLES, LEADS, as_day, as_workspace, read_inputs, require_kind
 from crm_ml.jobs.lock import locked
 from crm_ml.jobs.policy_file import checked_policy
-from crm_ml.jobs.publish import SetPlan, clean, publish_set, published_state, set_before
-from crm_ml.jobs.score import DayScores, ScoreResult, damaged_set, publish_scores, see
-from crm_ml.jobs.score_table import FILE_NAME
+from crm_ml.jobs.publish import SetPlan, Writer, clean, publish_set, published_state, set_before
+from crm_ml.jobs.score import DayScores, DaySet, ScoreResult, damaged_set, day_scores, publish_scores
+from crm_ml.jobs.score_files import SCORES
 from crm_ml.jobs.settings import Workspace
 from crm_ml.jobs.subjects import managers_frame, nameable, subjects_frame
 from crm_ml.strict import canonical_json
@@ -135,17 +136,18 @@ def run_daily(
         As for `score`; the lists of the days before stay as they are.
     """
     workspace, day = as_workspace(workspace), as_day(as_of)
-    require_churn(workspace, CHURN)
+    only_leads = n.ORDER_LINES not in workspace.settings.tables and n.LEADS in workspace.settings.tables
+    require_kind(workspace, LEADS if only_leads else CHURN)
     say = progress or (lambda _line: None)
     policy, said = checked_policy(workspace)
     with nullcontext() if dry_run else locked(workspace.published, f"daily as of {day}"):
         if not dry_run:
             clean(workspace.published)
         say("reading tables")
-        tables = read_inputs(workspace, only=(*CHURN_TABLES, n.ACTION_LOG))
+        tables = read_inputs(workspace, only={*CHURN_TABLES, *LEAD_TABLES, n.ACTION_LOG})
         crash_point("daily.tables_read")
-        scores = DayScores(workspace, see(_only(tables, CHURN_TABLES), day), policy)
-        scored = publish_scores(scores, force=force, dry_run=dry_run, say=say)
+        scores = day_scores(workspace, tables, day, policy)
+        scored = publish_scores(scores, next(iter(scores.parts)), force=force, dry_run=dry_run, say=say)
         crash_point("daily.scores_published")
         morning = Morning(scores, policy, tables, scored, tuple(said))
         result = _publish_lists(morning, force=force, dry_run=dry_run, say=say)
@@ -158,7 +160,7 @@ def run_daily(
 class Morning:
     """Everything the lists of a day are made of."""
 
-    scores: DayScores
+    scores: DaySet
     policy: Policy
     tables: Tables
     scored: ScoreResult
@@ -167,12 +169,12 @@ class Morning:
     @property
     def workspace(self) -> Workspace:
         """Where it happens."""
-        return self.scores.workspace
+        return next(iter(self.scores.parts.values())).workspace
 
     @property
     def day(self) -> dt.date:
         """The business day."""
-        return self.scores.seen.day
+        return self.scored.as_of
 
 
 def _publish_lists(morning: Morning, *, force: bool, dry_run: bool, say: Callable[[str], None]) -> DailyResult:
@@ -182,31 +184,50 @@ def _publish_lists(morning: Morning, *, force: bool, dry_run: bool, say: Callabl
     plan = _plan(morning, answers.state_hash(day), None if before is None else before[2].inputs_hash)
     state = published_state(plan)
     crash_point("daily.inputs_compared")
-    scores = _score_rows(morning)
+    scores = _score_rows(morning, CHURN)
     crowded = crowded_tiers(scores["risk_tier"].tolist(), day.isoformat())
     found = (*morning.said_of_policy, *morning.tables.findings, *morning.scored.findings)
     findings = dict.fromkeys([*found, *damaged_set(plan, state), *crowded])
     if not (force or dry_run) and state.intact and state.inputs_hash == plan.inputs_hash:
         return _result(morning, plan.link, pq.read_table(plan.link / ACTIONS_FILE).to_pandas(), findings, done=True)
     say("deciding")
-    subjects = subjects_frame(morning.scores, scores, answers.state(day), morning.tables, morning.policy)
-    entries = make_entries(
-        subjects,
-        decide(subjects, morning.policy, as_of=day),
-        managers_frame(morning.tables),
-        as_of=day,
-        default_capacity=morning.policy.daily_capacity,
-        previous=None if before is None else pq.read_table(before[1] / ACTIONS_FILE).to_pandas(),
-        may_be_named=nameable(morning.scores.seen.visible),
-    )
+    previous = None if before is None else pq.read_table(before[1] / ACTIONS_FILE).to_pandas()
+    made = _made(morning, scores, answers.state(day), previous, crowded)
     crash_point("daily.decided")
-    files = list_files(entries, _context(morning, crowded))
     published = None
     if not dry_run:
-        say(f"publishing {len(entries.heads)} lists with {len(entries.entries)} entries")
-        published = publish_set(plan, files, keep_sets=workspace.settings.keep_sets)
+        say(f"publishing {len(made.heads)} lists with {made.table.num_rows} entries")
+        published = publish_set(plan, made.files, keep_sets=workspace.settings.keep_sets)
         crash_point("daily.lists_published")
-    return _result(morning, published, actions_table(entries).to_pandas(), findings, done=False, heads=entries.heads)
+    return _result(morning, published, made.table.to_pandas(), findings, done=False, heads=made.heads)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a day's lists are: their files, the actions on them, and whose they are."""
+
+    files: Mapping[str, Writer]
+    table: pa.Table
+    heads: tuple[ListHead, ...]
+
+
+def _made(
+    morning: Morning, rows: pd.DataFrame, answers: pd.DataFrame, previous: pd.DataFrame | None, crowded: list[Finding]
+) -> _Made:
+    """Return the lists of customers."""
+    assert morning.scores.churn is not None
+    subjects = subjects_frame(morning.scores.churn, rows, answers, morning.tables, morning.policy)
+    entries = make_entries(
+        subjects,
+        decide(subjects, morning.policy, as_of=morning.day),
+        managers_frame(morning.tables),
+        as_of=morning.day,
+        default_capacity=morning.policy.daily_capacity,
+        previous=previous,
+        may_be_named=nameable(morning.scores.churn.seen.visible),
+    )
+    files = list_files(entries, _context(morning, morning.scores.churn, crowded))
+    return _Made(files, actions_table(entries), entries.heads)
 
 
 def _result(
@@ -232,8 +253,8 @@ def _result(
     )
 
 
-def _context(morning: Morning, crowded: Iterable[Finding]) -> ListContext:
-    settings, serving, policy = morning.workspace.settings, morning.scores.serving, morning.policy
+def _context(morning: Morning, churn: DayScores, crowded: Iterable[Finding]) -> ListContext:
+    settings, serving, policy = morning.workspace.settings, churn.serving, morning.policy
     costs = "cost_amount" in morning.tables.mapped.get(n.ORDER_LINES, ())
     return ListContext(
         language=settings.language,
@@ -259,9 +280,12 @@ def _crowded_notice(finding: Finding) -> Notice:
     )
 
 
-def _log_day(scores: DayScores, result: DailyResult, say: Callable[[str], None]) -> DailyResult:
+def _log_day(day: DaySet, result: DailyResult, say: Callable[[str], None]) -> DailyResult:
     """Write the day's run to MLflow, once; a store that does not answer is said and stops nothing."""
-    workspace, plan = scores.workspace, scores.plan
+    scores, plan = day.churn, day.plan
+    if scores is None:
+        return result
+    workspace = scores.workspace
     if not workspace.settings.tracking.days or result.scored.rows == 0:
         return result
     done = workspace.tracking_folder / "days" / f"{plan.as_of}-{plan.inputs_hash[:12]}"
@@ -294,10 +318,11 @@ def _note(path: Path, run_id: str) -> None:
     path.write_text(f"{run_id}\n", encoding="ascii")
 
 
-def _score_rows(morning: Morning) -> pd.DataFrame:
+def _score_rows(morning: Morning, kind: str) -> pd.DataFrame:
     if morning.scored.published is None:
-        return morning.scored.table
-    table: pd.DataFrame = pq.read_table(morning.scored.published / FILE_NAME).to_pandas()
+        computed: pd.DataFrame = morning.scores.parts[kind].scored.table.to_pandas()
+        return computed
+    table: pd.DataFrame = pq.read_table(morning.scored.published / SCORES[kind].file).to_pandas()
     return table
 
 

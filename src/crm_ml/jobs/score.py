@@ -1,15 +1,15 @@
-"""Score the customers of a day with the model that serves, and publish the set."""
+"""Score the customers and the leads of a day with the models that serve, and publish them as one set."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -18,13 +18,27 @@ import pyarrow.parquet as pq
 import crm_ml
 from crm_ml import names as n
 from crm_ml.actions.policy import Policy
-from crm_ml.errors import Finding
+from crm_ml.errors import CrmError, DamagedArtefact, DataError, Failure, Finding, HeldBack
 from crm_ml.faults import crash_point
 from crm_ml.features import cutoff_us, data_hash, visible
-from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
+from crm_ml.jobs.inputs import (
+    CHURN,
+    CHURN_TABLES,
+    KINDS,
+    LEAD_TABLES,
+    LEADS,
+    as_day,
+    as_workspace,
+    nothing_visible,
+    read_inputs,
+    require_kind,
+)
+from crm_ml.jobs.lead_scores import DayLeads
+from crm_ml.jobs.lead_table import LEAD_SCHEMA
 from crm_ml.jobs.lock import locked
 from crm_ml.jobs.policy_file import load_policy
 from crm_ml.jobs.publish import SetPlan, SetState, clean, publish_set, published_state, set_before
+from crm_ml.jobs.score_files import SCORES
 from crm_ml.jobs.score_table import (
     FILE_NAME,
     SCHEMA,
@@ -60,6 +74,10 @@ class ScoreResult:
     model_version, model_kind, model_sha256 : str
     already_published : bool
     findings : tuple of Finding
+    model : {"churn", "leads"}
+        Whose scores `rows` and `table` are about.
+    kinds : mapping of str to int
+        Rows of each kind in the set.
     """
 
     as_of: dt.date
@@ -70,14 +88,18 @@ class ScoreResult:
     model_sha256: str
     already_published: bool
     findings: tuple[Finding, ...] = ()
+    model: str = CHURN
+    kinds: Mapping[str, int] = field(default_factory=dict)
     _table: pa.Table | None = None
 
     @property
     def table(self) -> pd.DataFrame:
-        """The scores, riskiest money first."""
+        """The scores, riskiest money first, or the lead that loses most by waiting."""
         table = self._table
         if table is None:
-            table = SCHEMA.empty_table() if self.published is None else pq.read_table(self.published / FILE_NAME)
+            empty = LEAD_SCHEMA if self.model == LEADS else SCHEMA
+            file = SCORES[self.model].file
+            table = empty.empty_table() if self.published is None else pq.read_table(self.published / file)
         frame: pd.DataFrame = table.to_pandas()
         return frame
 
@@ -85,14 +107,18 @@ class ScoreResult:
         """Return a histogram of the probabilities."""
         from crm_ml.models.explain.pictures import histogram_figure
 
-        return histogram_figure(self.table["p_churn"].to_numpy(), title=f"Churn scores as of {self.as_of}")
+        what = "Lead scores" if self.model == LEADS else "Churn scores"
+        p = self.table[SCORES[self.model].probability].to_numpy()
+        return histogram_figure(p, title=f"{what} as of {self.as_of}")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
         return {
+            "model": self.model,
             "as_of": self.as_of.isoformat(),
             "published": None if self.published is None else str(self.published),
             "rows": self.rows,
+            "kinds": dict(self.kinds),
             "model_version": self.model_version,
             "model_kind": self.model_kind,
             "model_sha256": self.model_sha256,
@@ -110,13 +136,15 @@ def score(
     dry_run: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> ScoreResult:
-    """Score every eligible customer at the start of a day and publish the set of that day.
+    """Score every eligible customer, or open lead, at the start of a day and publish the set of that day.
+
+    The set holds both kinds where both are mapped and have a model; the result speaks of the one asked for.
 
     Parameters
     ----------
     workspace : Workspace or str or Path
         The workspace or its folder.
-    kind : {"churn"}
+    kind : {"churn", "leads"}
         What to work on.
     as_of : date or ISO text
         The business day; nothing that happened or became known on it or later is used.
@@ -145,15 +173,16 @@ def score(
         Another run publishes.
     """
     workspace, day = as_workspace(workspace), as_day(as_of)
-    require_churn(workspace, kind)
+    require_kind(workspace, kind)
     say = progress or (lambda _line: None)
     with nullcontext() if dry_run else locked(workspace.published, f"score {kind} as of {day}"):
         if not dry_run:
             clean(workspace.published)
         say("reading tables")
-        seen = see(read_inputs(workspace, only=CHURN_TABLES), day)
+        tables = read_inputs(workspace, only={*CHURN_TABLES, *LEAD_TABLES})
         crash_point("score.tables_read")
-        return publish_scores(DayScores(workspace, seen, load_policy(workspace)), force=force, dry_run=dry_run, say=say)
+        scores = day_scores(workspace, tables, day, load_policy(workspace), required=kind)
+        return publish_scores(scores, kind, force=force, dry_run=dry_run, say=say)
 
 
 @dataclass(frozen=True)
@@ -166,23 +195,25 @@ class Seen:
     data_hash: str
 
 
-def see(tables: Tables, day: dt.date) -> Seen:
-    """Return what is visible at the start of a day.
+def see(tables: Tables, day: dt.date, kind: str = CHURN) -> Seen:
+    """Return what of the tables of a kind is visible at the start of a day.
 
     Raises
     ------
     DataError
-        If no order is.
+        If no order is, or no lead.
     """
-    cutoff = cutoff_us(day, tables.zone)
-    seen = visible(tables, cutoff)
-    if seen.frames[n.ORDER_LINES].num_rows == 0:
-        raise nothing_visible(day)
-    return Seen(day, tables, seen, data_hash(tables, cutoff))
+    wanted, needed = (LEAD_TABLES, n.LEADS) if kind == LEADS else (CHURN_TABLES, n.ORDER_LINES)
+    own = replace(tables, frames={name: frame for name, frame in tables.frames.items() if name in wanted})
+    cutoff = cutoff_us(day, own.zone)
+    seen = visible(own, cutoff)
+    if seen.frames[needed].num_rows == 0:
+        raise nothing_visible(day, kind)
+    return Seen(day, own, seen, data_hash(own, cutoff))
 
 
 class DayScores:
-    """The scores of one day: which model and inputs they have, and, computed once and only if needed, the table.
+    """The churn scores of one day: which model and inputs they have, and, computed once and only if needed, the table.
 
     Parameters
     ----------
@@ -193,6 +224,8 @@ class DayScores:
         Its tiers are used.
     """
 
+    kind = CHURN
+
     def __init__(self, workspace: Workspace, seen: Seen, policy: Policy) -> None:
         self.workspace, self.seen, self.policy = workspace, seen, policy
         # the model is checked even when there is nothing to do: damage is better found today than when it is needed
@@ -200,23 +233,20 @@ class DayScores:
         self.before = set_before(workspace.published, seen.day, KIND)
 
     @cached_property
-    def plan(self) -> SetPlan:
-        """What the set is made of."""
-        inputs = {
+    def inputs(self) -> dict[str, Any]:
+        """What the scores are made of."""
+        return {
             "config": self.workspace.config_hash,
             "data": self.seen.data_hash,
             "model": {"version": self.serving.version, "sha256": self.serving.sha256},
             "tiers": self.policy.tiers.model_dump(mode="json"),
-            "previous": None if self.before is None else self.before[2].inputs_hash,
-            "code": {"crm-ml": crm_ml.__version__, "schema": SCHEMA_VERSION},
         }
-        versions = {name: version(name) for name in _PACKAGES}
-        return SetPlan(self.workspace.published, self.seen.day, KIND, inputs, versions)
 
     @cached_property
     def how(self) -> Scoring:
         """The loaded model and the definitions."""
         settings = self.workspace.settings
+        file = None if self.before is None else self.before[1] / FILE_NAME
         return Scoring(
             as_of=self.seen.day,
             active_days=settings.churn.active_days,
@@ -227,7 +257,7 @@ class DayScores:
             model_version=self.serving.version,
             model_sha256=self.serving.sha256,
             tiers=self.policy.tiers,
-            previous=None if self.before is None else read_previous_tiers(self.before[1] / FILE_NAME),
+            previous=None if file is None or not file.exists() else read_previous_tiers(file),
         )
 
     @cached_property
@@ -240,43 +270,139 @@ class DayScores:
         """Features, contributions and the table."""
         return score_customers(self.features, self.seen.visible, self.how)
 
+    @property
+    def findings(self) -> list[Finding]:
+        """What must be known of the scores."""
+        nobody = self.scored.table.num_rows == 0
+        return _nobody(self.seen.day, self.how.active_days) if nobody else []
 
-def publish_scores(scores: DayScores, *, force: bool, dry_run: bool, say: Callable[[str], None]) -> ScoreResult:
-    """Publish the scores of a day, unless they already are; the caller holds the lock of the published sets."""
-    plan, serving, day = scores.plan, scores.serving, scores.seen.day
+
+@dataclass(frozen=True)
+class DaySet:
+    """The scores of one day, of customers, of leads or of both: they are published as one set.
+
+    Attributes
+    ----------
+    churn : DayScores or None
+    leads : DayLeads or None
+    tables : Tables
+        All that were read.
+    left_out : tuple of Finding
+        Why the scores of a kind that is mapped are not in it.
+    """
+
+    churn: DayScores | None
+    leads: DayLeads | None
+    tables: Tables
+    left_out: tuple[Finding, ...] = ()
+
+    @property
+    def parts(self) -> dict[str, DayScores | DayLeads]:
+        """The kinds that are in it."""
+        found: dict[str, DayScores | DayLeads | None] = {CHURN: self.churn, LEADS: self.leads}
+        return {kind: part for kind, part in found.items() if part is not None}
+
+    @cached_property
+    def plan(self) -> SetPlan:
+        """What the set is made of."""
+        some = next(iter(self.parts.values()))
+        before = set_before(some.workspace.published, some.seen.day, KIND)
+        inputs: dict[str, Any] = {} if self.churn is None else dict(self.churn.inputs)
+        if self.leads is not None:
+            inputs[LEADS] = self.leads.inputs
+        inputs["previous"] = None if before is None else before[2].inputs_hash
+        inputs["code"] = {"crm-ml": crm_ml.__version__, "schema": SCHEMA_VERSION}
+        versions = {name: version(name) for name in _PACKAGES}
+        return SetPlan(some.workspace.published, some.seen.day, KIND, inputs, versions)
+
+
+def day_scores(workspace: Workspace, tables: Tables, day: dt.date, policy: Policy, *, required: str = "") -> DaySet:
+    """Return the scores of a day of all kinds that can be scored: the required one must be, else at least one.
+
+    A kind that is mapped, but has no model yet or one that cannot serve, is left out and said: who waits for the list
+    of customers shall not do without it because of the leads.
+    """
+    parts: dict[str, Any] = {}
+    left_out: list[Finding] = []
+    held: list[CrmError] = []
+    for kind in KINDS:
+        needed = n.LEADS if kind == LEADS else n.ORDER_LINES
+        if needed not in tables.frames:
+            continue
+        try:
+            if kind != required:
+                require_kind(workspace, kind)
+            seen = see(tables, day, kind)
+            parts[kind] = _leads(workspace, seen, policy) if kind == LEADS else DayScores(workspace, seen, policy)
+        except (DataError, Failure, HeldBack, DamagedArtefact) as error:
+            if kind == required:
+                raise
+            held.append(error)
+            severity: Literal["info", "warning"] = "info" if error.code == "no_model" else "warning"
+            left_out.append(
+                Finding(severity, f"{kind}_not_scored", f"{kind} is not scored: {error.message}", error.remedy)
+            )
+    if not parts:
+        raise held[0]
+    return DaySet(parts.get(CHURN), parts.get(LEADS), tables, tuple(left_out))
+
+
+def _leads(workspace: Workspace, seen: Seen, policy: Policy) -> DayLeads:
+    before = set_before(workspace.published, seen.day, KIND)
+    return DayLeads(workspace, seen, policy, None if before is None else before[1])
+
+
+def publish_scores(scores: DaySet, kind: str, *, force: bool, dry_run: bool, say: Callable[[str], None]) -> ScoreResult:
+    """Publish the scores of a day, unless they already are; the caller holds the lock of the published sets.
+
+    The result speaks of one kind; the set holds all of them.
+    """
+    plan, part = scores.plan, scores.parts[kind]
+    serving, day = part.serving, part.seen.day
     state = published_state(plan)
     crash_point("score.inputs_compared")
     result: dict[str, Any] = {
         "as_of": day,
+        "model": kind,
         "model_version": serving.version,
         "model_kind": serving.kind,
         "model_sha256": serving.sha256,
     }
-    findings = [*scores.seen.tables.findings, *damaged_set(plan, state)]
+    findings = [*scores.tables.findings, *scores.left_out, *damaged_set(plan, state)]
     if not (force or dry_run) and state.intact and state.inputs_hash == plan.inputs_hash:
+        rows = {name: pq.read_metadata(plan.link / SCORES[name].file).num_rows for name in scores.parts}
         return ScoreResult(
-            **result, published=plan.link, rows=state.rows, already_published=True, findings=tuple(findings)
+            **result,
+            published=plan.link,
+            rows=rows[kind],
+            kinds=rows,
+            already_published=True,
+            findings=tuple(findings),
         )
     say("loading the model")
-    active_days = scores.how.active_days
+    for each in scores.parts.values():
+        each.how  # noqa: B018 - all models are loaded before anything is computed
     crash_point("score.model_loaded")
     say("computing features, scores and reasons")
-    table = scores.scored.table
+    tables = {name: each.scored.table for name, each in scores.parts.items()}
     crash_point("score.predicted")
-    findings += _nobody(day, active_days) if table.num_rows == 0 else []
+    findings += [finding for each in scores.parts.values() for finding in each.findings]
+    rows = {name: table.num_rows for name, table in tables.items()}
     published = None
     if not dry_run:
-        say(f"publishing {table.num_rows} rows")
-        keep = scores.workspace.settings.keep_sets
-        published = publish_set(plan, {FILE_NAME: lambda path: write_scores(table, path)}, keep_sets=keep)
+        say(f"publishing {' + '.join(map(str, rows.values()))} rows")
+        keep = part.workspace.settings.keep_sets
+        files = {SCORES[name].file: partial(write_scores, table) for name, table in tables.items()}
+        published = publish_set(plan, files, keep_sets=keep)
         crash_point("score.published")
     return ScoreResult(
         **result,
         published=published,
-        rows=table.num_rows,
+        rows=rows[kind],
+        kinds=rows,
         already_published=False,
         findings=tuple(findings),
-        _table=table,
+        _table=tables[kind],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crm_ml.actions.policy.decide import HELD_BY, decide
+from crm_ml.actions.policy.grades import assign_grades
 from crm_ml.actions.policy.lint import lint_policy
 from crm_ml.actions.policy.parse import default_policy, parse_policy, policy_yaml
 from crm_ml.actions.policy.schema import NONE, PLACEHOLDERS, Action, MailTemplate, Policy, TierRules
@@ -18,6 +19,7 @@ __all__ = [
     "Policy",
     "TierRules",
     "add_working_days",
+    "assign_grades",
     "assign_tiers",
     "decide",
     "default_policy",

@@ -12,12 +12,14 @@ from pydantic import BeforeValidator, Field
 from crm_ml.strict import Strict, canonical_json, listed
 
 Tier = Literal["high", "medium", "low"]
+Grade = Literal["A", "B", "C", "D"]
 Channel = Literal["phone", "email", "visit", "letter", "chat", "task"]
 Basis = Literal["consent", "existing_customer"]
 Need = Literal["email", "phone", "marketing_basis"]
 Restriction = Literal["terms", "credit", "supply"]
 
 TIERS: tuple[Tier, ...] = ("high", "medium", "low")
+GRADES: tuple[Grade, ...] = ("A", "B", "C", "D")
 NONE = "none"
 """The action of those for whom there is nothing to do."""
 OBJECTION = "objection"
@@ -88,6 +90,23 @@ class TierRules(Strict):
         ge=0,
         le=0.9,
         description="share by which a value must pass `min_value` to change a tier that was given before",
+    )
+
+
+class GradeRules(Strict):
+    """The grades of leads: shares of the open leads of a day, by expected value; D is the rest.
+
+    Examples
+    --------
+    >>> GradeRules().a, GradeRules().b, GradeRules().c
+    (0.1, 0.2, 0.3)
+    """
+
+    a: float = Field(default=0.1, ge=0, le=1, description="share of the leads with the highest expected value")
+    b: float = Field(default=0.2, ge=0, le=1, description="share of the next ones")
+    c: float = Field(default=0.3, ge=0, le=1, description="share of the next ones; all others are D")
+    hysteresis: float = Field(
+        default=0.02, ge=0, le=0.5, description="a grade stays while the lead is within this share of its range"
     )
 
 
@@ -247,6 +266,7 @@ class Policy(Strict):
     mail_consent: MailConsent = Field(
         default_factory=lambda: MailConsent(), description="with which basis an offer may be mailed"
     )
+    grades: GradeRules = Field(default_factory=lambda: GradeRules(), description="words for expected values of leads")
     calendar: Calendar = Field(default_factory=lambda: Calendar(), description="working days, for due dates")
     answers: AnswerRules = Field(default_factory=lambda: AnswerRules(), description="what answers do")
     daily_capacity: int = Field(
