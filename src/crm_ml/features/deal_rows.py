@@ -96,27 +96,40 @@ def deal_history(tables: Tables, cutoff_us: int) -> DealHistory:
 
 
 def won_deals(tables: Tables, cutoff_us: int) -> pd.DataFrame:
-    """Return `lead_id` (null where none is named) and `amount` of the deals known to be won at a cutoff.
+    """Return the deals known at a cutoff (UTC microseconds) to be won that have an amount.
 
-    Empty where deals, or their amounts, are not mapped; deals without an amount are left out.
+    The amount is that of the newest visible stage that says one, else as last known: money, never a feature. Empty
+    where deals, or amounts, are not mapped.
+
+    Returns
+    -------
+    DataFrame
+        `lead_id` (null where the deal names none that is visible), `amount`, `closed` (int64, UTC microseconds), sorted
+        by (closed, lead_id, amount).
 
     Examples
     --------
     >>> from crm_ml.tables import from_frames
     >>> deals = {"deal_id": ["1", "2"], "created_at": ["2026-01-01", "2026-01-03"], "status": ["won", "open"],
     ...          "closed_at": ["2026-01-05", None], "amount": [100, 50], "lead_id": ["a", "b"]}
-    >>> tables = from_frames({"deals": pd.DataFrame(deals)}, zone="UTC")
+    >>> leads = {"lead_id": ["a", "b"], "created_at": ["2026-01-01", "2026-01-02"]}
+    >>> tables = from_frames({"deals": pd.DataFrame(deals), "leads": pd.DataFrame(leads)}, zone="UTC")
     >>> won_deals(tables, 1_767_830_400_000_000).values.tolist()  # 8 January 2026
-    [['a', 100.0]]
+    [['a', 100.0, 1767571200000000]]
     """
-    mapped = tables.mapped.get(n.DEALS, frozenset())
-    if n.DEALS not in tables.frames or _AMOUNT not in mapped:
-        return pd.DataFrame({n.LEAD_ID: pd.array([], "str"), _AMOUNT: np.zeros(0)})
-    frame = visible(replace(tables, frames={n.DEALS: tables.frames[n.DEALS]}), cutoff_us).frames[n.DEALS]
-    deals = pd.DataFrame({n.LEAD_ID: frame.column(n.LEAD_ID).to_pandas(), _AMOUNT: _money(frame)})
-    won = np.asarray(frame.column("status").to_pandas() == WON) & frame.column("closed_at").is_valid().to_numpy()
-    found: pd.DataFrame = deals.loc[won & deals[_AMOUNT].notna()]
-    return found.reset_index(drop=True)
+    sources = {name: tables.frames[name] for name in (n.DEALS, n.DEAL_STAGES, n.LEADS) if name in tables.frames}
+    if n.DEALS not in sources or not any(_AMOUNT in tables.mapped.get(name, ()) for name in (n.DEALS, n.DEAL_STAGES)):
+        nobody = {n.LEAD_ID: pd.array([], "str"), _AMOUNT: np.zeros(0), "closed": np.zeros(0, np.int64)}
+        return pd.DataFrame(nobody)
+    then = visible(replace(tables, frames=sources), cutoff_us)
+    frame = then.frames[n.DEALS]
+    lead = frame.column(n.LEAD_ID).to_pandas().astype("str")
+    known = then.frames[n.LEADS].column(n.LEAD_ID).to_pandas() if n.LEADS in then.frames else []
+    closed = integers(frame, "closed_at")
+    deals = pd.DataFrame({n.LEAD_ID: lead.where(lead.isin(known)), _AMOUNT: _money(frame), "closed": closed})
+    won = np.asarray(frame.column("status").to_pandas() == WON) & (closed != NULL)
+    found: pd.DataFrame = deals[won & deals[_AMOUNT].notna()]
+    return found.sort_values(["closed", n.LEAD_ID, _AMOUNT], ignore_index=True)
 
 
 def _deals(then: Tables) -> pd.DataFrame:

@@ -129,6 +129,38 @@ def lead_moments(tables: Tables, *, until: int, least_hours: float = 24.0) -> pd
     return _joined([part]).sort_values([CUTOFF, n.LEAD_ID], ignore_index=True)
 
 
+def lead_creations(tables: Tables, *, until: int) -> pd.DataFrame:
+    """Return each lead at its creation, one microsecond after it became known.
+
+    Parameters
+    ----------
+    tables : Tables
+        With leads, and lead_stages or deals.
+    until : int
+        UTC microseconds: leads that were not visible then are left out.
+
+    Returns
+    -------
+    DataFrame
+        `lead_id`, `as_of` (local date), `cutoff` (int64, UTC microseconds), sorted by lead_id.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crm_ml.tables import from_frames
+    >>> leads = {"lead_id": ["1", "2"], "created_at": ["2026-01-05 10:00", "2026-02-05 10:00"]}
+    >>> stages = {"lead_id": ["1"], "stage": ["won"], "entered_at": ["2026-01-20"]}
+    >>> tables = from_frames({"leads": pd.DataFrame(leads), "lead_stages": pd.DataFrame(stages)}, zone="UTC")
+    >>> lead_creations(tables, until=cutoff_us(dt.date(2026, 2, 1), "UTC"))[["lead_id", "cutoff"]].values.tolist()
+    [['1', 1767607200000001]]
+    """
+    ids, created, _ = _lives(tables)
+    there = created < until
+    ids, cutoff = ids[there], created[there] + 1
+    days = [date_of(day) for day in zone_clock(tables.zone).day(cutoff).tolist()]
+    return _joined([pd.DataFrame({n.LEAD_ID: ids, n.AS_OF: pd.Series(days, dtype=object), CUTOFF: cutoff})])
+
+
 def lead_training_rows(
     tables: Tables, *, newest: dt.date, oldest: dt.date, every_days: int, target: str = "won"
 ) -> pd.DataFrame:

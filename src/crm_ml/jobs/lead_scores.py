@@ -13,9 +13,9 @@ from crm_ml import names as n
 from crm_ml.actions.policy import Policy
 from crm_ml.actions.waiting import WaitingCurve
 from crm_ml.errors import DataError, Failure, Finding
-from crm_ml.features import LEAD, build_features, cutoff_us, default_features
-from crm_ml.features.deal_rows import won_deals
+from crm_ml.features import cutoff_us
 from crm_ml.features.journeys import lead_journeys
+from crm_ml.jobs.deal_values import deal_values_at
 from crm_ml.jobs.inputs import LEADS
 from crm_ml.jobs.lead_table import LEAD_SCHEMA_VERSION, LeadScoring, read_previous_grades, score_leads
 from crm_ml.jobs.problem import problem_of
@@ -23,7 +23,7 @@ from crm_ml.jobs.score_files import SCORES
 from crm_ml.jobs.score_table import Scored
 from crm_ml.jobs.serving import Serving, serving_model
 from crm_ml.jobs.settings import Workspace
-from crm_ml.models.deal_value import TRAITS, DealValues, fit_deal_values
+from crm_ml.models.deal_value import DealValues
 from crm_ml.models.speed import fit_speed
 
 if TYPE_CHECKING:
@@ -123,21 +123,6 @@ def require_declared(frame: pd.DataFrame, features: tuple[str, ...]) -> None:
             remedy="Declare them with add_feature before scoring, as was done before training.",
             code="feature_not_declared",
         )
-
-
-def deal_values_at(tables: Tables, day: dt.date) -> DealValues:
-    """Return what leads are worth by the deals that were known to be won at the start of a day.
-
-    A deal belongs to the lead that it names; its traits are those known of the lead on the day. Without deals, or
-    without their amounts, each lead is worth 1.
-    """
-    cutoff = cutoff_us(day, tables.zone)
-    deals = won_deals(tables, cutoff)
-    traits = [feature for feature in default_features(of=LEAD) if feature.id in TRAITS]
-    ids = deals[n.LEAD_ID].fillna("")
-    spine = pd.DataFrame({n.LEAD_ID: sorted(set(ids) - {""}), "cutoff": np.int64(cutoff)})
-    known = build_features(tables, spine, features=traits, of=LEAD).set_index(n.LEAD_ID)
-    return fit_deal_values(deals["amount"].to_numpy(np.float64), known.reindex(ids.to_numpy(dtype=object)))
 
 
 def waiting_curve(tables: Tables, day: dt.date, *, horizon_days: int) -> WaitingCurve | None:

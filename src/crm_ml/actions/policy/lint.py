@@ -57,6 +57,7 @@ def lint_policy(policy: Policy, *, own_features: Iterable[str] = ()) -> list[Fin
     found = [
         *_names(policy),
         *_tiers(policy),
+        *_grades(policy),
         *_reach(policy),
         *_features(policy, tuple(own_features)),
         *(finding for id, action in policy.actions.items() for finding in _action(f"actions.{id}", action, policy)),
@@ -101,6 +102,19 @@ def _tiers(policy: Policy) -> Iterator[Finding]:
         if tier.min_p == 0 and tier.min_value is None:
             message = "everybody is in it: its min_p is 0 and it has no min_value"
             yield _said("error", "impossible_tier", f"tiers.{name}", message, "Raise min_p above 0.")
+
+
+def _grades(policy: Policy) -> Iterator[Finding]:
+    rules = policy.grades
+    shares = {"a": rules.a.share, "b": rules.b.share, "c": rules.c.share}
+    total = sum(shares.values())
+    if total > 1 + 1e-9:
+        message = f"the shares of a, b and c add up to {total:g}, which is more than all leads"
+        yield _said("error", "impossible_grade", "grades", message, "Lower them: what they leave is D.")
+    for name, share in shares.items():
+        if 0 < share <= rules.hysteresis:
+            message = f"no lead would rise to it: its share {share:g} is not above the hysteresis {rules.hysteresis:g}"
+            yield _said("error", "impossible_grade", f"grades.{name}", message, "Lower grades.hysteresis.")
 
 
 def _reach(policy: Policy) -> Iterator[Finding]:

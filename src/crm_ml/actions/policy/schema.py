@@ -93,20 +93,56 @@ class TierRules(Strict):
     )
 
 
+class GradeRule(Strict):
+    """Who of the open leads of a day has a grade; both must hold."""
+
+    share: float = Field(ge=0, le=1, description="share of the open leads")
+    min_expected_value: float | None = Field(
+        default=None, ge=0, description="lowest expected value, itself included; default: any above 0"
+    )
+
+
+class GradeA(GradeRule):
+    """The best leads."""
+
+    share: float = Field(default=0.1, ge=0, le=1, description="share of the open leads, from the top")
+
+
+class GradeB(GradeRule):
+    """The next ones."""
+
+    share: float = Field(default=0.2, ge=0, le=1, description="share of the next ones")
+
+
+class GradeC(GradeRule):
+    """Those after these."""
+
+    share: float = Field(default=0.3, ge=0, le=1, description="share of the next ones")
+
+
 class GradeRules(Strict):
-    """The grades of leads: shares of the open leads of a day, by expected value; D is the rest.
+    """The grades of leads by expected value: A, else B, else C, else D; and how far a lead must move to change it.
 
     Examples
     --------
-    >>> GradeRules().a, GradeRules().b, GradeRules().c
-    (0.1, 0.2, 0.3)
+    >>> GradeRules().a.share, GradeRules().b.share, GradeRules().c.share, GradeRules().hysteresis
+    (0.1, 0.2, 0.3, 0.02)
     """
 
-    a: float = Field(default=0.1, ge=0, le=1, description="share of the leads with the highest expected value")
-    b: float = Field(default=0.2, ge=0, le=1, description="share of the next ones")
-    c: float = Field(default=0.3, ge=0, le=1, description="share of the next ones; all others are D")
+    a: GradeA = Field(default_factory=lambda: GradeA(), description="who is A")
+    b: GradeB = Field(default_factory=lambda: GradeB(), description="of the others, who is B")
+    c: GradeC = Field(default_factory=lambda: GradeC(), description="of the others, who is C; all others are D")
     hysteresis: float = Field(
-        default=0.02, ge=0, le=0.5, description="a grade stays while the lead is within this share of its range"
+        default=0.02,
+        ge=0,
+        le=0.5,
+        description="a grade stays while the lead's place is less than this share of the open leads outside its range",
+    )
+    value_hysteresis: float = Field(
+        default=0.1,
+        ge=0,
+        le=0.9,
+        description="share by which an expected value must pass `min_expected_value` to change a grade given before",
     )
 
 
