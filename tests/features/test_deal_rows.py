@@ -9,7 +9,7 @@ import pytest
 
 from crm_ml.errors import DataError
 from crm_ml.features import cutoff_us
-from crm_ml.features.deal_rows import deal_history
+from crm_ml.features.deal_rows import deal_history, won_deals
 from crm_ml.tables import from_frames
 
 DEALS = {
@@ -93,3 +93,44 @@ def test_deals_must_be_there():
     tables = from_frames({"leads": pd.DataFrame({"lead_id": ["1"], "created_at": ["2026-01-01"]})}, strict=False)
     with pytest.raises(DataError, match="needs the table deals, which is not mapped"):
         deal_history(tables, 0)
+
+
+def won(day, deals=DEALS, stages=STAGES, leads=("1", "2", "3")):
+    frames = {"deals": pd.DataFrame(deals)} | ({} if stages is None else {"deal_stages": pd.DataFrame(stages)})
+    if leads is not None:
+        frames["leads"] = pd.DataFrame({"lead_id": list(leads), "created_at": "2026-01-01"})
+    tables = from_frames(frames, strict=False)
+    found = won_deals(tables, cutoff_us(day, tables.zone))
+    closed = pd.to_datetime(found["closed"], unit="us", utc=True).dt.tz_convert(tables.zone).dt.strftime("%m-%d %H:%M")
+    return found.assign(closed=closed).astype(object).where(found.notna(), None).values.tolist()
+
+
+def test_won_deals_are_those_known_to_be_won():
+    assert won(dt.date(2026, 1, 12)) == [], "it is won in the afternoon of that day"
+    assert won(dt.date(2026, 1, 13)) == [["1", 120.0, "01-12 15:00"]]
+    assert won(dt.date(2026, 4, 1)) == [["1", 120.0, "01-12 15:00"]], "a is lost"
+
+
+def test_amounts_of_won_deals_are_those_last_stated():
+    later = {**DEALS, "amount": [999, 40, 7]}
+    assert won(dt.date(2026, 2, 1), deals=later)[0][1] == 120.0
+    assert won(dt.date(2026, 2, 1), deals=later, stages=None)[0][1] == 999.0
+    only_stages = {name: column for name, column in DEALS.items() if name != "amount"}
+    assert won(dt.date(2026, 2, 1), deals=only_stages)[0][1] == 120.0
+    assert won(dt.date(2026, 2, 1), deals=only_stages, stages=None) == []
+    assert won(dt.date(2026, 2, 1), deals={**DEALS, "amount": [None, 40, 7]}, stages=None) == []
+
+
+def test_a_lead_that_is_not_visible_is_not_named():
+    assert won(dt.date(2026, 2, 1), leads=("2",))[0] == [None, 120.0, "01-12 15:00"]
+    assert won(dt.date(2026, 2, 1), leads=None)[0][0] is None
+
+
+def test_won_deals_stand_in_the_order_of_time():
+    three = {
+        **DEALS,
+        "status": "won",
+        "closed_at": ["2026-01-12", "2026-03-01", "2026-01-12"],
+        "created_at": "2026-01-01",
+    }
+    assert [row[:2] for row in won(dt.date(2026, 4, 1), deals=three, stages=None)] == [["1", 120], ["3", 7], ["2", 40]]

@@ -12,7 +12,8 @@ import pytest
 from crm_ml.errors import DataError
 from crm_ml.features import cutoff_us, lead_labels, lead_moments, lead_spine
 from crm_ml.features.fate import united
-from crm_ml.tables import Tables
+from crm_ml.features.lead_rows import lead_creations
+from crm_ml.tables import Tables, from_frames
 
 BERLIN = "Europe/Berlin"
 LEADS = {"lead_id": ["1", "2"], "created_at": ["2026-01-05 00:00", "2026-01-07 12:00"]}
@@ -290,3 +291,19 @@ def test_spells_that_meet_or_overlap_are_one():
     assert [x.tolist() for x in (spells.owner, spells.begin, spells.end)] == [[0, 1], [1, 4], [10, 5]]
     at = np.array([1, 2, 10, 11, 5])
     assert spells.holding(np.array([0, 0, 0, 0, 1]), at).tolist() == [False, True, True, False, True]
+
+
+# creations
+
+
+def test_each_lead_is_seen_once_at_its_creation_also_when_it_is_over():
+    leads = {**LEADS, "known_at": ["2026-01-06 09:00", "2026-01-07 12:00"]}
+    made = from_frames(
+        {"leads": pd.DataFrame(leads), "lead_stages": pd.DataFrame(stages(("1", "won", "2026-01-05 10:00")))}
+    )
+    found = lead_creations(made, until=instant("2026-02-01"))
+    # the first was entered a day later, when it was won already
+    assert (found["cutoff"] - 1).tolist() == [instant("2026-01-06 09:00"), instant("2026-01-07 12:00")]
+    assert found["as_of"].tolist() == [dt.date(2026, 1, 6), dt.date(2026, 1, 7)]
+    assert lead_creations(made, until=instant("2026-01-07 12:00"))["lead_id"].tolist() == ["1"]
+    assert len(lead_creations(made, until=instant("2026-01-01"))) == 0

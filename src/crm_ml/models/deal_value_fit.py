@@ -33,7 +33,7 @@ _GROUPS: Final[Mapping[str, Sequence[tuple[str, ...]]]] = {
     "linear": tuple((name,) for name in TRAITS),
 }
 _LEAST_LEVEL, _MOST_LEVELS = 5, 40
-_PRIOR_DEALS: Final = 2.0 ** np.arange(-2, 11)
+_PRIOR_DEALS: Final = 2.0 ** np.arange(-8, 11)
 _BLOCKS, _FIRST_BLOCK = 5, 2
 _SUPPOSED_DEALS = 3.0
 """So many more deals are supposed to have varied by as much as their mean: few deals say little of their own spread."""
@@ -69,7 +69,7 @@ def fit_deal_values(won: pd.DataFrame) -> DealValues:
     ...                     "closed": range(100)})
     >>> found = fit_deal_values(won)
     >>> found.kind, found.predict(won.iloc[[0, 2]]).round(0).to_numpy().tolist()
-    ('segments', [[999.0, 959.0, 1041.0], [101.0, 97.0, 105.0]])
+    ('segments', [[1000.0, 962.0, 1040.0], [100.0, 96.0, 104.0]])
     """
     missing = [name for name in ("amount", "closed") if name not in won.columns]
     if missing:
@@ -121,9 +121,16 @@ def _fit(won: pd.DataFrame, kind: str, left_out: int = 0) -> DealValues:
     found = DealValues("mean", len(money), left_out, mean=mean, intercept=float(y.mean()), variance=0.0)
     if fitted is not None:
         effects, covariance, centre, unseen = fitted
-        level = float(y.mean() - centre @ effects)
-        more = {"terms": tuple(terms), "effects": effects, "covariance": covariance, "centre": centre, "unseen": unseen}
-        found = replace(found, kind=kind, intercept=level, **more)
+        found = replace(
+            found,
+            kind=kind,
+            intercept=float(y.mean() - centre @ effects),
+            terms=tuple(terms),
+            effects=effects,
+            covariance=covariance,
+            centre=centre,
+            unseen=unseen,
+        )
     value = np.exp(found._log_values(places if fitted is not None else places[:, :0])[0])
     factor = float(money.sum() / value.sum())
     return replace(

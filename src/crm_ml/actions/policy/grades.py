@@ -23,8 +23,9 @@ def assign_grades(
 
     A lead's place is the share of the leads that have a higher expected value. It has the first grade (A, B, C) of
     whose range, counted from the top, it is inside and whose ``min_expected_value`` it reaches; else, or where it is
-    worth nothing, D. Equal values have one place and so one grade: where many leads are worth the same, a grade may
-    hold more than its share. The best lead has place 0, also when it is the only one.
+    worth nothing, D. So whoever misses a least value falls to the next grade, whatever its share. Equal values have one
+    place and so one grade: where many leads are worth the same, a grade may hold more than its share. The best lead has
+    place 0, also when it is the only one.
 
     A grade that was given before stays while place and value are within ``hysteresis`` and ``value_hysteresis`` of what
     it takes. Of leads with equal values the grade that most of them had is looked at, if there is one.
