@@ -38,8 +38,7 @@ from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, LEAD_TABLES, LEADS, nothing_
 from crm_ml.jobs.settings import TuningSettings, Workspace
 from crm_ml.models import Calendar, Dataset, Label, TrainingPlan, make_dataset
 from crm_ml.models.candidates import Extras, added_candidates
-from crm_ml.models.lead_rules import LeadRules
-from crm_ml.models.rules import CHURN_RULES, RuleSet
+from crm_ml.models.kinds import own_of, rules_of
 
 if TYPE_CHECKING:
     from crm_ml.tables import Tables
@@ -84,11 +83,6 @@ class Problem(ABC):
     @abstractmethod
     def tuning(self) -> TuningSettings:
         """How parameters are searched for."""
-
-    @property
-    @abstractmethod
-    def rules(self) -> RuleSet:
-        """What a model must beat."""
 
     @abstractmethod
     def first_day(self, tables: Tables, day: dt.date) -> dt.date:
@@ -161,7 +155,8 @@ class Problem(ABC):
     @property
     def extras(self) -> Extras:
         """What the catalogue and this process add to a training; tuning aside."""
-        return Extras(self.directions, added_candidates(), rules=self.rules)
+        target = self.label.target
+        return Extras(self.directions, own_of(target, added_candidates()), rules=rules_of(target))
 
 
 class ChurnProblem(Problem):
@@ -190,11 +185,6 @@ class ChurnProblem(Problem):
     def tuning(self) -> TuningSettings:
         """Of ``churn.tuning``."""
         return self.workspace.settings.churn.tuning
-
-    @property
-    def rules(self) -> RuleSet:
-        """Days since the last order and what else is known without learning."""
-        return CHURN_RULES
 
     def first_day(self, tables: Tables, day: dt.date) -> dt.date:
         """Return the local day of the first visible order."""
@@ -255,17 +245,19 @@ class LeadProblem(Problem):
     def calendar(self) -> Calendar:
         """Every so many days; a lead needs no history."""
         leads = self.workspace.settings.leads
-        return Calendar(leads.gap_days, leads.horizon_days, **leads.snapshots.model_dump(), min_history_days=0)
+        return Calendar(
+            leads.gap_days,
+            leads.horizon_days,
+            **leads.snapshots.model_dump(),
+            min_history_days=0,
+            spread_days=leads.snapshots.every_days,
+            may_overlap=True,
+        )
 
     @property
     def tuning(self) -> TuningSettings:
         """Of ``leads.tuning``."""
         return self.workspace.settings.leads.tuning
-
-    @property
-    def rules(self) -> RuleSet:
-        """The rate of the source, the stage, the best single column."""
-        return LeadRules()
 
     def first_day(self, tables: Tables, day: dt.date) -> dt.date:
         """Return the local day of the first visible lead."""
@@ -340,13 +332,6 @@ class LeadProblem(Problem):
             spread_days=leads.snapshots.every_days,
             may_overlap=True,
         )
-
-    @property
-    def extras(self) -> Extras:
-        """Own candidates take part where they name no column that leads do not have."""
-        known = set(self.directions)
-        own = tuple(one for one in added_candidates() if not one.features or set(one.features) <= known)
-        return Extras(self.directions, own, rules=self.rules)
 
 
 _GENERAL = {n.LEAD_ID: n.CUSTOMER_ID}

@@ -305,6 +305,10 @@ class Calendar:
         The label window [day + gap, day + gap + horizon).
     every_days, history_days, min_history_days : int
         Distance of snapshots, how far back they reach, and what must lie before the first.
+    spread_days : int
+        Days over which the rows of one snapshot are spread: so much longer its label windows reach.
+    may_overlap : bool
+        Whether, for want of history, label windows may reach into the evaluation (`plan_overlapping_split`).
     """
 
     gap_days: int
@@ -312,11 +316,28 @@ class Calendar:
     every_days: int
     history_days: int
     min_history_days: int
+    spread_days: int = 0
+    may_overlap: bool = False
 
     @property
     def label_days(self) -> int:
-        """Days from a snapshot to the end of its label window."""
+        """Days from a day to the end of its label window."""
         return self.gap_days + self.horizon_days
+
+    def split(self, snapshots: Sequence[dt.date]) -> Split:
+        """Return which snapshots evaluate and which may be fitted on; see `plan_split`.
+
+        Raises
+        ------
+        HeldBack
+            If there is too little history.
+        """
+        try:
+            return plan_split(snapshots, label_days=self.label_days + self.spread_days)
+        except HeldBack:
+            if not self.may_overlap:
+                raise
+        return plan_overlapping_split(snapshots)
 
     def snapshots(self, day: dt.date, first_event: dt.date) -> list[dt.date]:
         """Return the mature snapshots for training as of a day, newest first; see `snapshots_for`."""
@@ -353,7 +374,7 @@ def rolling_cutoffs(as_of: dt.date, count: int, *, calendar: Calendar, first_eve
     """
     newest = as_of - dt.timedelta(days=calendar.label_days)
     try:
-        plan_split(calendar.snapshots(newest, first_event), label_days=calendar.label_days)
+        calendar.split(calendar.snapshots(newest, first_event))
     except HeldBack as held:
         raise HeldBack(
             f"No day can be backtested at {as_of}: the newest whose label window has ended by then is {newest}, and a "
@@ -374,7 +395,7 @@ def rolling_cutoffs(as_of: dt.date, count: int, *, calendar: Calendar, first_eve
 
 def _trainable(day: dt.date, calendar: Calendar, first_event: dt.date) -> bool:
     try:
-        plan_split(calendar.snapshots(day, first_event), label_days=calendar.label_days)
+        calendar.split(calendar.snapshots(day, first_event))
     except HeldBack:
         return False
     return True
