@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from crm_ml import names as n
 from crm_ml.errors import DataError
+from crm_ml.features.attributes import own_features
 from crm_ml.features.build import build_features
-from crm_ml.features.events import seen_span
+from crm_ml.features.events import integers, seen_span
 from crm_ml.features.fate import Spells, closed_spells, first_entered
 from crm_ml.features.leads import FEATURES as LEAD_FEATURES
 from crm_ml.features.leads import STAGE_RANKS
@@ -192,6 +193,33 @@ def _some(looks: pd.DataFrame, moments: pd.DataFrame) -> pd.DataFrame:
     turned = (place + start) % np.maximum(many, 1)
     kept = (turned + 1) * wanted // many > turned * wanted // many
     found: pd.DataFrame = looks.loc[kept | (wanted >= many)]
+    return found
+
+
+def filled_later(tables: Tables, *, until: int) -> dict[str, tuple[int, int]]:
+    """Return for each own attribute of leads that is a time, for how many it lies after the creation, of how many.
+
+    Parameters
+    ----------
+    tables : Tables
+        With leads.
+    until : int
+        UTC microseconds; times at or after it are not looked at.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crm_ml.tables import from_frames
+    >>> filled_later(from_frames({"leads": pd.DataFrame({"lead_id": ["1"], "created_at": ["2026-01-05"]})}), until=0)
+    {}
+    """
+    frame = tables.frames[n.LEADS]
+    created, found = integers(frame, "created_at"), {}
+    for feature in own_features(tables, n.LEADS):
+        if pa.types.is_timestamp(frame.schema.field(feature.column).type):
+            at = integers(frame, feature.column)
+            there = (at != NULL) & (at < until) & (created < until)
+            found[feature.id] = (int((there & (at > created)).sum()), int(there.sum()))
     return found
 
 

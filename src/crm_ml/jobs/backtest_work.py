@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +120,7 @@ def prepare(work: Path, problem: Problem, tables: Tables, as_of: dt.date, cutoff
         "leak_allow": list(how.leak_allow),
         "outcome": how.outcome.as_json(),
         "directions": dict(problem.directions),
+        "filled_later": {cutoff.isoformat(): dict(problem.filled_later(tables, cutoff)) for cutoff in cutoffs},
         "first_event": {cutoff: first.isoformat() for cutoff, first in firsts.items()},
     }
     _put(work / PLAN, json.dumps(plan, sort_keys=True).encode())
@@ -173,8 +174,9 @@ def read_task(work: Path, cutoff: dt.date) -> Task:
             snapshot=list(snapshot[mask]),
         )
 
+    told = {name: (late, all_) for name, (late, all_) in plan["filled_later"][cutoff.isoformat()].items()}
     # who is scored stands in the order of the ids, in the spine as in a data set
-    return Task(plan, part(~scored), part(scored), value[scored])
+    return Task(plan, replace(part(~scored), filled_later=told), part(scored), value[scored])
 
 
 def store_outcome(work: Path, outcome: Outcome) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -30,7 +31,7 @@ from crm_ml.features import (
     lead_training_rows,
     visible,
 )
-from crm_ml.features.lead_rows import MOMENT_HOURS
+from crm_ml.features.lead_rows import MOMENT_HOURS, filled_later
 from crm_ml.features.timeline import date_of, zone_clock
 from crm_ml.jobs.definition import eligible, label_of, outcomes
 from crm_ml.jobs.evaluations import stakes
@@ -145,7 +146,12 @@ class Problem(ABC):
         snapshot = list(spine[_SNAPSHOT]) if _SNAPSHOT in spine else None
         frame = self.features(tables, spine.drop(columns=_SNAPSHOT, errors="ignore"))
         gap = self.label.gap_days
-        return make_dataset(frame, labels, gap_days=gap, horizon_days=horizons, snapshot=snapshot), first
+        data = make_dataset(frame, labels, gap_days=gap, horizon_days=horizons, snapshot=snapshot)
+        return replace(data, filled_later=self.filled_later(tables, day)), first
+
+    def filled_later(self, tables: Tables, day: dt.date) -> Mapping[str, tuple[int, int]]:
+        """Return for which times of the description the mapping says something that the rows contradict."""
+        return {}
 
     @property
     def directions(self) -> Mapping[str, int]:
@@ -312,6 +318,10 @@ class LeadProblem(Problem):
         within = spine["cutoff"].to_numpy(np.int64) > spine[n.AS_OF].map(starts).to_numpy(np.int64)
         # the window of a moment ends at its hour of the last day
         return labels, leads.horizon_days + within.astype(np.int64)
+
+    def filled_later(self, tables: Tables, day: dt.date) -> Mapping[str, tuple[int, int]]:
+        """Return how many times of own attributes lie after the creation of the lead, as known on a day."""
+        return filled_later(tables, until=cutoff_us(day, tables.zone))
 
     def stakes(self, frame: pd.DataFrame) -> np.ndarray:
         """Return one per lead: each counts the same where models are compared."""

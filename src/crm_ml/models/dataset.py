@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ class Dataset:
         First day after each row's label window; a row is mature at T iff ``label_end <= T``.
     snapshot : numpy.ndarray of datetime64[D], optional
         The snapshot that each row belongs to, where rows have times of their own; default: its own day.
+    filled_later : mapping of str to (int, int)
+        Features that hold a time, which the mapping says is known from the first row on: for how many subjects it lies
+        after that, of how many who have it. For the leak guard.
     """
 
     frame: pd.DataFrame
@@ -42,6 +45,7 @@ class Dataset:
     features: tuple[str, ...]
     label_end: DayArray
     snapshot: DayArray | None = None
+    filled_later: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def days(self) -> DayArray:
@@ -57,7 +61,7 @@ class Dataset:
         """Return the data set of the chosen rows, in the same order."""
         snapshot = None if self.snapshot is None else self.snapshot[rows]
         frame = self.frame[rows].reset_index(drop=True)
-        return Dataset(frame, self.y[rows], self.features, self.label_end[rows], snapshot)
+        return Dataset(frame, self.y[rows], self.features, self.label_end[rows], snapshot, self.filled_later)
 
     def __len__(self) -> int:
         return len(self.y)

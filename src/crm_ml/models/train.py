@@ -206,7 +206,7 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
         findings.append(overlapping_windows(plan.label.longest_days))
 
     say("columns", 0.0)
-    leaks = find_leaks(data.take(is_fit), allow=plan.leak_allow)
+    leaks = find_leaks(data.take(is_fit), allow=plan.leak_allow, terms=terms)
     data = leaks.without_leaks(data)
     findings += leaks.findings
     fit_frame = data.frame[is_fit]
@@ -342,10 +342,11 @@ def _held(parts: _Parts, terms: Terms) -> _Parts:
 
 
 def _overlapping(data: Dataset, share: float) -> _Parts:
-    """Return who came last as evaluation, so that it holds about a share of those to whom it happened.
+    """Return the rows from some day on as evaluation, and earlier ones of others to fit on.
 
-    The rows fitted on lie before the first of them, whatever happened to those later: label windows overlap, but
-    nobody stands in both parts.
+    The day is such that about a share of those to whom it happened came later. Of those who came before it and are
+    still there, every second is evaluated and left out of the rows fitted on: label windows overlap, but nobody stands
+    in both parts, and the evaluation has old and new ones as a day's list has.
     """
     own = pd.to_datetime(data.frame[AS_OF]).to_numpy("datetime64[D]")
     _, who = np.unique(data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object), return_inverse=True)
@@ -355,7 +356,10 @@ def _overlapping(data: Dataset, share: float) -> _Parts:
     if not len(happened):
         raise HeldBack("Nothing happened", code="one_class")
     start = np.sort(came[happened])[int(len(happened) * (1 - share))]
-    is_evaluation, is_fit = came[who] >= start, own < start
+    spared = np.zeros(len(came), bool)
+    spared[np.unique(who[own >= start])[::2]] = True
+    spared |= came >= start
+    is_evaluation, is_fit = (own >= start) & spared[who], (own < start) & ~spared[who]
     snapshot = np.where(own >= start, start, np.minimum(data.days, start - np.timedelta64(1, "D")))
     moved = replace(data, snapshot=snapshot)
     before = tuple(day for day in moved.snapshots if day < start.astype(object))
