@@ -59,6 +59,11 @@ TrialsOption = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Build the set again even if it is published.")]
 KindArgument = Annotated[Kind, typer.Argument(help="What to work on.")]
+ScoreSpineOption = Annotated[
+    Path | None,
+    typer.Option("--spine", help="Parquet file with lead_id (or customer_id) and as_of: score these, publish nothing."),
+]
+ScoreOutOption = Annotated[Path | None, typer.Option("--out", help="Parquet file for the scores of --spine.")]
 
 
 def _open(path: Path) -> Workspace:
@@ -96,6 +101,20 @@ def _root(
 
         typer.echo(f"crm-ml {__version__}")
         raise typer.Exit
+
+
+def _score_rows(workspace: Workspace, kind: str, spine: Path | None, out: Path | None, *, as_json: bool) -> int:
+    from crm_ml.errors import UsageError
+    from crm_ml.jobs.score_rows import write_score_rows
+
+    if spine is None or out is None:
+        raise UsageError("--spine and --out belong together", remedy="Give both, or neither to publish a day.")
+    path, rows = write_score_rows(workspace, kind, spine=spine, out=out)
+    if as_json:
+        write_json({"model": kind, "rows": rows, "out": str(path)})
+    else:
+        typer.echo(f"{rows} rows: {path}")
+    return ExitCode.OK
 
 
 @app.command()
@@ -258,6 +277,8 @@ def train(
 def score(
     kind: KindArgument = Kind.CHURN,
     as_of: AsOfOption = None,
+    spine: ScoreSpineOption = None,
+    out: ScoreOutOption = None,
     force: ForceOption = False,
     dry_run: DryRunOption = False,
     workspace: WorkspaceOption = Path(),
@@ -265,16 +286,21 @@ def score(
     lang: LangOption = None,
     debug: DebugOption = False,
 ) -> int:
-    """Score every eligible customer of a day with the model that serves, and publish the set. Twice is once.
+    """Score every eligible customer, or open lead, of a day and publish the set. Twice is once.
+
+    With --spine and --out: score the given subjects at the given instants into a file, and publish nothing.
 
     \b
     Examples:
       crm-ml score --as-of 2026-03-01 --workspace firm
       crm-ml score churn --as-of 2026-03-01 --dry-run --json
+      crm-ml score leads --spine moments.parquet --out scored.parquet
     """
     from crm_ml.jobs.score import score as job
 
     opened = _open(workspace)
+    if spine is not None or out is not None:
+        return _score_rows(opened, kind.value, spine, out, as_json=as_json)
     result = job(opened, kind.value, as_of=_day(as_of, opened), force=force, dry_run=dry_run, progress=_progress())
     if as_json:
         write_json(result.as_dict())

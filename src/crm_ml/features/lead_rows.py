@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,9 @@ import pyarrow as pa
 
 from crm_ml import names as n
 from crm_ml.errors import DataError
+from crm_ml.features.attributes import own_features
 from crm_ml.features.build import build_features
-from crm_ml.features.events import seen_span
+from crm_ml.features.events import integers, seen_span
 from crm_ml.features.fate import Spells, closed_spells, first_entered
 from crm_ml.features.leads import FEATURES as LEAD_FEATURES
 from crm_ml.features.leads import STAGE_RANKS
@@ -166,6 +168,8 @@ def lead_training_rows(
 ) -> pd.DataFrame:
     """Return the rows that a model of leads learns from: creation, touches, and every so many days while open.
 
+    A lead is looked at while open no more often than it had moments of its own: else leads that nobody ever closes
+    would fill the rows, and a model would learn their age and little else. Which of the days, is decided by its id.
     Days are laid back from `newest`. Of two rows of a lead on one day the later one stays. Rows of a lead that was
     known to have reached the target already are left out.
 
@@ -201,13 +205,54 @@ def lead_training_rows(
     span = (newest - oldest).days
     days = [newest - dt.timedelta(days=back) for back in range(0, span + 1, every_days)]
     moments = lead_moments(tables, until=cutoff_us(newest, tables.zone), least_hours=MOMENT_HOURS)
-    rows = _joined([lead_spine(tables, days), moments[moments[n.AS_OF] >= oldest]])
+    moments = moments[moments[n.AS_OF] >= oldest]
+    rows = _joined([_some(lead_spine(tables, days), moments), moments])
     rows = rows.sort_values([CUTOFF, n.LEAD_ID], kind="stable")
     rows = rows.drop_duplicates([n.LEAD_ID, n.AS_OF], keep="last").reset_index(drop=True)
     rows = before_target(tables, rows, target=target)
     back = np.array([(newest - day).days // every_days for day in rows[n.AS_OF]], np.int64)
     first = [newest - dt.timedelta(days=int(k + 1) * every_days - 1) for k in back]
     return rows.assign(snapshot=pd.Series(first, index=rows.index, dtype=object))
+
+
+def _some(looks: pd.DataFrame, moments: pd.DataFrame) -> pd.DataFrame:
+    """Return of each lead at most as many looks as it has moments, spread over its days from a place its id gives."""
+    many = looks.groupby(n.LEAD_ID)[n.LEAD_ID].transform("size").to_numpy(np.int64)
+    wanted = looks[n.LEAD_ID].map(moments[n.LEAD_ID].value_counts()).fillna(1).to_numpy(np.int64)
+    place = looks.groupby(n.LEAD_ID).cumcount().to_numpy(np.int64)
+    start = np.array([crc32(lead.encode("utf-8", "surrogatepass")) for lead in looks[n.LEAD_ID]], np.int64)
+    # every place k of m with floor((k + s) w / m) above that of the place before: w of them, evenly spread
+    turned = (place + start) % np.maximum(many, 1)
+    kept = (turned + 1) * wanted // many > turned * wanted // many
+    found: pd.DataFrame = looks.loc[kept | (wanted >= many)]
+    return found
+
+
+def filled_later(tables: Tables, *, until: int) -> dict[str, tuple[int, int]]:
+    """Return for each own attribute of leads that is a time, for how many it lies after the creation, of how many.
+
+    Parameters
+    ----------
+    tables : Tables
+        With leads.
+    until : int
+        UTC microseconds; times at or after it are not looked at.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crm_ml.tables import from_frames
+    >>> filled_later(from_frames({"leads": pd.DataFrame({"lead_id": ["1"], "created_at": ["2026-01-05"]})}), until=0)
+    {}
+    """
+    frame = tables.frames[n.LEADS]
+    created, found = integers(frame, "created_at"), {}
+    for feature in own_features(tables, n.LEADS):
+        if pa.types.is_timestamp(frame.schema.field(feature.column).type):
+            at = integers(frame, feature.column)
+            there = (at != NULL) & (at < until) & (created < until)
+            found[feature.id] = (int((there & (at > created)).sum()), int(there.sum()))
+    return found
 
 
 def before_target(tables: Tables, spine: pd.DataFrame, *, target: str) -> pd.DataFrame:

@@ -50,10 +50,11 @@ from crm_ml.jobs.files import (
     sync_folder,
     temporary_folder,
 )
-from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, read_inputs, require_churn
+from crm_ml.jobs.inputs import CHURN, as_day, as_workspace, read_inputs, require_kind
 from crm_ml.jobs.lock import locked
-from crm_ml.jobs.problem import problem_of
+from crm_ml.jobs.problem import Problem, problem_of
 from crm_ml.jobs.publish import SetPlan, SetState, inspect_set, write_set
+from crm_ml.jobs.score_files import BACKTESTS, backtest_folder
 from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.models import rolling_cutoffs
 from crm_ml.models.candidates import added_candidates
@@ -62,7 +63,6 @@ from crm_ml.models.evaluation.backtest_money import Terms, judge_money
 from crm_ml.models.evaluation.backtest_rows import Choice
 from crm_ml.tables import Tables
 
-FOLDER = "backtests"
 SCHEMA_VERSION = 2
 """Raised whenever the same inputs give other numbers or files than before."""
 FEWEST = 4
@@ -95,7 +95,7 @@ def backtest(
     ----------
     workspace : Workspace or str or Path
         The workspace or its folder.
-    kind : {"churn"}
+    kind : {"churn", "leads"}
         What to work on.
     as_of : date or ISO text
         The day at which it looks back; nothing that happened or became known on it or later is used.
@@ -132,20 +132,22 @@ def backtest(
         Another backtest runs in this workspace.
     """
     workspace, day = as_workspace(workspace), as_day(as_of)
-    require_churn(workspace, kind)
+    require_kind(workspace, kind)
+    problem = problem_of(workspace, kind)
     if min(n, workers) < 1:
         raise UsageError(f"n and workers must be at least 1; found {n} and {workers}")
     if added_candidates():
         workers = 1  # own candidates live in this process alone
     given = None if cutoffs is None else sorted({as_day(cutoff) for cutoff in cutoffs})
     say = progress or (lambda _line: None)
-    with _room(workspace, day, dry_run) as room:
+    with _room(workspace, kind, day, dry_run) as room:
         say("reading tables")
-        tables = read_inputs(workspace, only=CHURN_TABLES)
-        days = _cutoffs(workspace, tables, day, given, n)
-        assumed, said = room_for(workspace, tables, days)
-        plan = _plan(workspace, tables, day, days, room, assumed)
-        job = _Job(workspace, tables, plan, days, workers, dry_run, say, assumed, said)
+        tables = read_inputs(workspace, only=problem.tables)
+        days = _cutoffs(problem, tables, day, given, n)
+        # what a call or an offer brings is assumed of customers only
+        assumed, said = room_for(workspace, tables, days) if kind == CHURN else (None, [])
+        plan = _plan(problem, tables, day, days, room, assumed)
+        job = _Job(problem, tables, plan, days, workers, dry_run, say, assumed, said)
         state = inspect_set(job.target)
         if state.intact and not force:
             if job.work.exists():  # of a run that was killed after it had published
@@ -156,22 +158,21 @@ def backtest(
 
 
 @contextmanager
-def _room(workspace: Workspace, day: dt.date, dry_run: bool) -> Iterator[Path]:
+def _room(workspace: Workspace, kind: str, day: dt.date, dry_run: bool) -> Iterator[Path]:
     """Give the folder of the backtests, locked and free of what dead runs left; for a dry run one that goes away."""
     if dry_run:
         with TemporaryDirectory(prefix="crm-ml-") as name:
             yield Path(name)
         return
-    room = inside(workspace.root, FOLDER)
-    with locked(room, f"backtest churn as of {day}"):
+    room = inside(workspace.root, backtest_folder(kind))
+    with locked(room, f"backtest {kind} as of {day}"):
         remove_leftovers(room, *room.glob(f"{_WORK}*"))
         yield room
 
 
 def _cutoffs(
-    workspace: Workspace, tables: Tables, as_of: dt.date, given: Sequence[dt.date] | None, n: int
+    problem: Problem, tables: Tables, as_of: dt.date, given: Sequence[dt.date] | None, n: int
 ) -> list[dt.date]:
-    problem = problem_of(workspace, CHURN)
     calendar, first = problem.calendar, problem.first_day(tables, as_of)
     if not given:
         if given is not None:
@@ -190,27 +191,29 @@ def _cutoffs(
 
 
 def _plan(
-    workspace: Workspace,
+    problem: Problem,
     tables: Tables,
     day: dt.date,
     cutoffs: Sequence[dt.date],
     room: Path,
     assumed: Room | None,
 ) -> SetPlan:
-    declared = "\n".join(sorted(repr(feature) for feature in default_features()))
+    workspace = problem.workspace
+    definition = workspace.settings.churn if problem.kind == CHURN else workspace.settings.leads
+    declared = "\n".join(sorted(repr(feature) for feature in default_features(of=problem.subject)))
     versions = {name: version(name) for name in _PACKAGES}
     inputs = {
-        "config": workspace.config_hash,
+        "config": problem.config_hash,
         "language": workspace.settings.language,
         "data": data_hash(tables, cutoff_us(day, tables.zone)),
         "cutoffs": [cutoff.isoformat() for cutoff in cutoffs],
-        "snapshots": workspace.settings.churn.snapshots.model_dump(),
+        "snapshots": definition.snapshots.model_dump(),
         "features": hashlib.sha256(declared.encode()).hexdigest(),
         "money": None if assumed is None else {**asdict(assumed), "currency": workspace.settings.currency},
         "own_candidates": [f"{own.name} {own.estimator!r} {own.features} {own.at_least}" for own in added_candidates()],
         "code": {"crm-ml": crm_ml.__version__, "schema": SCHEMA_VERSION, **versions},
     }
-    return SetPlan(room, day, f"backtest-{CHURN}", inputs, versions)
+    return SetPlan(room, day, f"backtest-{problem.kind}", inputs, versions)
 
 
 class _Job:
@@ -218,7 +221,7 @@ class _Job:
 
     def __init__(
         self,
-        workspace: Workspace,
+        problem: Problem,
         tables: Tables,
         plan: SetPlan,
         cutoffs: Sequence[dt.date],
@@ -228,7 +231,8 @@ class _Job:
         assumed: Room | None,
         said: Sequence[Finding],
     ) -> None:
-        self.workspace, self.tables, self.plan, self.cutoffs = workspace, tables, plan, cutoffs
+        self.problem, self.workspace = problem, problem.workspace
+        self.tables, self.plan, self.cutoffs = tables, plan, cutoffs
         self.workers, self.dry_run, self.say = workers, dry_run, say
         self.assumed, self.said = assumed, said
         self.room = plan.published
@@ -258,7 +262,7 @@ class _Job:
         if left:
             self.say(f"building features and labels for {len(able)} cutoffs")
             with disk_errors(self.work):
-                prepare(self.work, self.workspace, self.tables, self.plan.as_of, able)
+                prepare(self.work, self.problem, self.tables, self.plan.as_of, able)
                 train_cutoffs(self.work, left, workers=self.workers, say=self.say)
         for cutoff in left:
             outcome = stored_outcome(self.work, cutoff)
@@ -276,7 +280,7 @@ class _Job:
         able, held = [], []
         for cutoff in self.cutoffs:
             try:
-                snapshots_of(self.workspace, self.tables, cutoff)
+                snapshots_of(self.problem, self.tables, cutoff)
             except (HeldBack, DataError) as error:
                 why = {"code": error.code, "message": error.message, "remedy": error.remedy}
                 held.append(Outcome(cutoff, None, pa.table({}), {"held_back": why}))
@@ -303,9 +307,9 @@ class _Job:
         table = table.drop_columns("order")
         frame = as_frame(table)
         result = BacktestResult(
-            model=CHURN,
+            model=self.problem.kind,
             as_of=self.plan.as_of,
-            horizon_days=self.workspace.settings.churn.horizon_days,
+            horizon_days=self.problem.label.horizon_days,
             language=self.workspace.settings.language,
             choices=choices,
             judged=judge(frame, choices),
@@ -362,7 +366,7 @@ class _Job:
         """Write the run to MLflow, once; a store that does not answer is said and stops nothing."""
         if self.dry_run:
             return result
-        done = self.workspace.tracking_folder / FOLDER / self.target.name
+        done = self.workspace.tracking_folder / BACKTESTS / self.target.name
         if done.parent.exists():
             remove_leftovers(done.parent)
         if done.exists():
@@ -373,7 +377,8 @@ class _Job:
                 make_folder(done.parent)
                 remove_leftovers(self.workspace.tracking_folder)
             tags = {"inputs_hash": self.plan.inputs_hash, "data_hash": str(self.plan.inputs["data"])}
-            run_id = tracking.log_run(self.workspace, backtest_record(result, tags), experiment=f"{CHURN}-backtests")
+            where = f"{self.problem.kind}-backtests"
+            run_id = tracking.log_run(self.workspace, backtest_record(result, tags), experiment=where)
             crash_point("backtest.logged")
             replace_file(done, lambda beside: _note(beside, run_id), step="backtest.run_noted")
         except Failure as error:

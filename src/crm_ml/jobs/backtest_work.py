@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +20,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crm_ml import names as n
-from crm_ml.actions import value_at_stake
 from crm_ml.errors import Finding
 from crm_ml.faults import crash_point
-from crm_ml.features import build_features, cutoff_us, default_features
-from crm_ml.jobs.definition import eligible, outcomes
+from crm_ml.features import cutoff_us
 from crm_ml.jobs.files import replace_file
-from crm_ml.jobs.inputs import CHURN
-from crm_ml.jobs.problem import problem_of
+from crm_ml.jobs.problem import Problem
 from crm_ml.models import Dataset, make_dataset
 from crm_ml.models.evaluation.backtest_rows import COLUMNS, CUTOFF, NAME, Choice
 
 if TYPE_CHECKING:
-    from crm_ml.jobs.settings import Workspace
     from crm_ml.tables import Tables
 
 PLAN, FEATURES = "plan.json", "features.parquet"
@@ -48,7 +44,10 @@ SCHEMA = pa.schema(
     ]
 )
 """Columns of ``predictions.parquet``."""
-_VALUE, _SCORED, _ROW, _WINDOW = "value_at_stake", "scored", "row", "horizon_days"
+_VALUE, _SCORED, _ROW, _WINDOW, _SNAPSHOT = "value_at_stake", "scored", "row", "horizon_days", "snapshot"
+_KEY = ["cutoff", n.CUSTOMER_ID]
+_SPINE = [n.CUSTOMER_ID, n.AS_OF, "cutoff"]
+TOLD = ("gap_days", "horizon_days", "every_days", "target", "spread_days", "may_overlap")
 _ABOUT = b"crm_ml"
 
 
@@ -75,54 +74,54 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
 
 
-def snapshots_of(workspace: Workspace, tables: Tables, cutoff: dt.date) -> tuple[list[dt.date], dt.date]:
-    """Return the snapshots of a training as of a cutoff, and the day of the first order known then."""
-    problem = problem_of(workspace, CHURN)
+def snapshots_of(problem: Problem, tables: Tables, cutoff: dt.date) -> tuple[list[dt.date], dt.date]:
+    """Return the snapshots of a training as of a cutoff, and the day of the first event known then."""
     first = problem.first_day(tables, cutoff)
     return problem.calendar.snapshots(cutoff, first), first
 
 
-def prepare(work: Path, workspace: Workspace, tables: Tables, as_of: dt.date, cutoffs: Sequence[dt.date]) -> None:
+def prepare(work: Path, problem: Problem, tables: Tables, as_of: dt.date, cutoffs: Sequence[dt.date]) -> None:
     """Write what the trainings read; files that are there already are kept.
 
     Features are known at their own day whatever the cutoff is, so they are built once for all. A label is what was
     known at the cutoff of its training; of the customers that are scored at a cutoff it is what is known at `as_of`.
     """
-    churn = workspace.settings.churn
-    days = {cutoff: snapshots_of(workspace, tables, cutoff) for cutoff in cutoffs}
-    spine = eligible(tables, sorted({*cutoffs, *(day for some, _ in days.values() for day in some)}), churn)
-    for cutoff in cutoffs:
+    parts = {day: (problem.training_rows(tables, day), problem.eligible(tables, [day])) for day in cutoffs}
+    every = pd.concat([rows[_SPINE] for pair in parts.values() for rows in pair], ignore_index=True)
+    spine = every.drop_duplicates(_KEY).sort_values(_KEY, ignore_index=True)
+    places = pd.MultiIndex.from_frame(spine[_KEY])
+    for cutoff, pair in parts.items():
         if (work / rows_file(cutoff)).exists():
             continue
-        seen = np.flatnonzero(spine[n.AS_OF].isin(days[cutoff][0]))
-        now = np.flatnonzero(spine[n.AS_OF] == cutoff)
+        at = [places.get_indexer(pd.MultiIndex.from_frame(rows[_KEY])) for rows in pair]
         judged = [
-            outcomes(tables, spine.iloc[rows].reset_index(drop=True), churn, known_until=cutoff_us(until, tables.zone))
-            for rows, until in ((seen, cutoff), (now, as_of))
+            problem.outcomes(tables, rows, known_until=cutoff_us(until, tables.zone))
+            for rows, until in zip(pair, (cutoff, as_of), strict=True)
         ]
         columns = {
-            _ROW: pa.array(np.concatenate([seen, now]).astype(np.int64)),
+            _ROW: pa.array(np.concatenate(at).astype(np.int64)),
             "y": pa.array(np.concatenate([y for y, _ in judged]).astype(bool)),
             _WINDOW: pa.array(np.concatenate([window for _, window in judged]).astype(np.int64)),
-            _SCORED: pa.array(np.repeat([False, True], [len(seen), len(now)])),
+            _SCORED: pa.array(np.repeat([False, True], [len(rows) for rows in pair])),
+            _SNAPSHOT: pa.array([day for rows in pair for day in rows.get(_SNAPSHOT, rows[n.AS_OF])], pa.date32()),
         }
         _store(pa.table(columns), work / rows_file(cutoff))
     if not (work / FEATURES).exists():
-        frame = build_features(tables, spine).drop(columns="cutoff")
-        cost = frame[n.COST_365D] if "cost_amount" in tables.mapped.get(n.ORDER_LINES, frozenset()) else None
-        value = value_at_stake(frame[n.NET_REVENUE_365D], cost=cost, margin_rate=workspace.settings.margin_rate)
+        frame = problem.features(tables, spine).drop(columns="cutoff")
+        value = problem.stakes(frame)
         table = pa.Table.from_pandas(frame.drop(columns=n.AS_OF), preserve_index=False)
         table = table.append_column(n.AS_OF, pa.array(list(frame[n.AS_OF]), pa.date32()))
         _store(table.append_column(_ABOUT.decode() + "_" + _VALUE, pa.array(value)), work / FEATURES)
     crash_point("backtest.features_built")
+    firsts = {cutoff.isoformat(): problem.first_day(tables, cutoff) for cutoff in cutoffs}
+    how = problem.plan(as_of, min(firsts.values()), problem.extras)
     plan = {
-        "gap_days": churn.gap_days,
-        "horizon_days": churn.horizon_days,
-        "every_days": churn.snapshots.every_days,
-        "leak_allow": list(churn.leak_allow),
-        "outcome": churn.outcome.as_json(),
-        "directions": {feature.id: feature.direction for feature in default_features()},
-        "first_event": {cutoff.isoformat(): days[cutoff][1].isoformat() for cutoff in cutoffs},
+        **{key: getattr(how, key) for key in TOLD},
+        "leak_allow": list(how.leak_allow),
+        "outcome": how.outcome.as_json(),
+        "directions": dict(problem.directions),
+        "filled_later": {cutoff.isoformat(): dict(problem.filled_later(tables, cutoff)) for cutoff in cutoffs},
+        "first_event": {cutoff: first.isoformat() for cutoff, first in firsts.items()},
     }
     _put(work / PLAN, json.dumps(plan, sort_keys=True).encode())
 
@@ -148,7 +147,7 @@ class Task:
 
     @property
     def first_event(self) -> Mapping[str, str]:
-        """Day of the first order known at each cutoff."""
+        """Day of the first event known at each cutoff."""
         first: Mapping[str, str] = self.plan["first_event"]
         return first
 
@@ -162,6 +161,7 @@ def read_task(work: Path, cutoff: dt.date) -> Task:
     frame = table.take(pa.array(at)).to_pandas()
     value = frame.pop(_ABOUT.decode() + "_" + _VALUE).to_numpy(np.float64)
     y, scored, window = (rows[name].to_numpy() for name in ("y", _SCORED, _WINDOW))
+    snapshot = np.array(rows[_SNAPSHOT].to_pylist(), dtype=object)
     features = [str(name) for name in frame.columns if name not in (n.CUSTOMER_ID, n.AS_OF)]
 
     def part(mask: np.ndarray) -> Dataset:
@@ -171,10 +171,12 @@ def read_task(work: Path, cutoff: dt.date) -> Task:
             gap_days=plan["gap_days"],
             horizon_days=window[mask],
             features=features,
+            snapshot=list(snapshot[mask]),
         )
 
-    # customers of one day stand in the order of their ids, in the spine as in a data set
-    return Task(plan, part(~scored), part(scored), value[scored])
+    told = {name: (late, all_) for name, (late, all_) in plan["filled_later"][cutoff.isoformat()].items()}
+    # who is scored stands in the order of the ids, in the spine as in a data set
+    return Task(plan, replace(part(~scored), filled_later=told), part(scored), value[scored])
 
 
 def store_outcome(work: Path, outcome: Outcome) -> None:

@@ -21,10 +21,12 @@ import pyarrow as pa
 from crm_ml.errors import CrmError, HeldBack
 from crm_ml.faults import crash_point
 from crm_ml.features.outcome import Outcome as ChurnOutcome
-from crm_ml.jobs.backtest_work import SCHEMA, Outcome, Task, predictions_of, read_task, store_outcome
+from crm_ml.jobs.backtest_work import SCHEMA, TOLD, Outcome, Task, predictions_of, read_task, store_outcome
 from crm_ml.models import Trained, TrainingPlan, train_every
 from crm_ml.models.candidates import Extras, added_candidates
 from crm_ml.models.evaluation.backtest_rows import Choice
+from crm_ml.models.kinds import own_of, rules_of
+from crm_ml.models.terms import terms_of
 
 Say = Callable[[str, float], None]
 
@@ -51,21 +53,19 @@ def train_cutoff(work: Path, cutoff: dt.date, *, threads: int, say: Say) -> None
 def _train(task: Task, cutoff: dt.date, threads: int, say: Say) -> Trained:
     if len(task.scored) == 0:
         raise HeldBack(
-            f"No customer is eligible as of {cutoff}",
-            remedy="Choose another cutoff, or check `churn.active_days`.",
+            f"No {terms_of(task.plan['target']).one} is eligible as of {cutoff}",
+            remedy="Choose another cutoff, or check who counts as eligible in crm.yaml.",
             code="no_eligible_customers",
         )
-    plan = task.plan
+    plan, target = task.plan, task.plan["target"]
     how = TrainingPlan(
         train_as_of=cutoff,
-        gap_days=plan["gap_days"],
-        horizon_days=plan["horizon_days"],
-        every_days=plan["every_days"],
+        **{name: plan[name] for name in TOLD},
         first_event=dt.date.fromisoformat(task.first_event[cutoff.isoformat()]),
         threads=threads,
         leak_allow=tuple(plan["leak_allow"]),
         outcome=ChurnOutcome.from_json(plan["outcome"]),
-        extras=Extras(plan["directions"], added_candidates()),
+        extras=Extras(plan["directions"], own_of(target, added_candidates()), rules=rules_of(target)),
     )
     return train_every(task.dataset, how, progress=say)
 

@@ -24,7 +24,7 @@ from crm_ml.jobs.compare_inputs import (
     importance_of,
 )
 from crm_ml.jobs.compare_tiers import TierChange, newest_published_day, tier_change
-from crm_ml.jobs.inputs import CHURN, as_day, as_workspace, require_churn
+from crm_ml.jobs.inputs import CHURN, as_day, as_workspace, require_kind
 from crm_ml.jobs.policy_file import load_policy
 from crm_ml.jobs.settings import Workspace
 from crm_ml.jobs.tracking import CHALLENGER, CHAMPION
@@ -52,7 +52,7 @@ class CompareResult:
     Attributes
     ----------
     kind : str
-        ``churn``.
+        ``churn`` or ``leads``.
     reference : str
         Version that the others are compared with: the champion, or the newest where none serves.
     runs : tuple of ComparedRun
@@ -219,7 +219,7 @@ def compare(
     ----------
     workspace : Workspace or str or Path
         The workspace or its folder.
-    kind : {"churn"}
+    kind : {"churn", "leads"}
         What to work on.
     runs : sequence of str, optional
         Version numbers or run ids; default: all. The champion is always among them.
@@ -228,7 +228,7 @@ def compare(
     as_of : date or ISO text, optional
         Day on which tiers are compared; default: the newest published one.
     out : path, optional
-        File of the page; default: ``compared/churn.html`` in the workspace.
+        File of the page; default: ``compared/<kind>.html`` in the workspace.
     language : {"de", "en"}, optional
         Default: the workspace's.
     dry_run : bool
@@ -250,7 +250,7 @@ def compare(
         The data contract is broken, or nothing is visible on the day.
     """
     workspace = as_workspace(workspace)
-    require_churn(workspace, kind)
+    require_kind(workspace, kind)
     said = language or workspace.settings.language
     if said not in ("de", "en"):
         raise UsageError(f"language must be de or en; found {said!r}")
@@ -265,7 +265,7 @@ def compare(
             code="no_model",
         )
     chosen = chosen_runs(found, wanted=list(runs or ()), last=last)
-    result = _compared(workspace, chosen, day, said, say)
+    result = _compared(workspace, kind, chosen, day, said, say)
     if dry_run:
         return result
     say("writing the page")
@@ -275,7 +275,12 @@ def compare(
 
 
 def _compared(
-    workspace: Workspace, runs: Sequence[ComparedRun], day: dt.date | None, language: str, say: Callable[[str], None]
+    workspace: Workspace,
+    kind: str,
+    runs: Sequence[ComparedRun],
+    day: dt.date | None,
+    language: str,
+    say: Callable[[str], None],
 ) -> CompareResult:
     reference = next((run for run in runs if run.alias == CHAMPION), runs[0])
     rows = Evaluations(workspace, runs)
@@ -288,11 +293,11 @@ def _compared(
     )
     tables = {run.version: importance_of(workspace, run) for run in runs}
     say("reading backtests")
-    pooled = backtests(workspace)
+    pooled = backtests(workspace, kind)
     say("comparing tiers")
-    tiers, findings = _tiers(workspace, runs, reference, day)
+    tiers, findings = _tiers(workspace, runs, reference, day) if kind == CHURN else (None, [])
     return CompareResult(
-        kind=CHURN,
+        kind=kind,
         reference=reference.version,
         runs=tuple(runs),
         differences=differences,

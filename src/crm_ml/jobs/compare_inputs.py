@@ -15,15 +15,18 @@ import pyarrow.parquet as pq
 
 from crm_ml import names as n
 from crm_ml.errors import UsageError
+from crm_ml.jobs.inputs import CHURN
+from crm_ml.jobs.score_files import backtest_folder
 from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.jobs.tracking import CHALLENGER, CHAMPION
 from crm_ml.jobs.tracking_read import RegisteredRun, artefact_text
 from crm_ml.models import Interval
 from crm_ml.models.evaluation.compare import pooled_table
+from crm_ml.models.lead_rules import LEAD_RULES
 from crm_ml.models.rules import RULES
 
 MEASURES = ("auc", "average_precision", "brier", "ece", "lift_at_capacity")
-EVALUATIONS, BACKTESTS = "evaluations", "backtests"
+EVALUATIONS = "evaluations"
 VALUE = "value_at_stake"
 _ROWS_KEPT = 3_000_000
 _BACKTESTS_SHOWN = 3
@@ -247,15 +250,15 @@ class Backtest:
     table: pd.DataFrame
 
 
-def backtests(workspace: Workspace) -> list[Backtest]:
-    """Return the newest backtests of the workspace; those that cannot be read are left out."""
-    root = inside(workspace.root, BACKTESTS)
+def backtests(workspace: Workspace, kind: str = CHURN) -> list[Backtest]:
+    """Return the newest backtests of a kind of model; those that cannot be read are left out."""
+    root = inside(workspace.root, backtest_folder(kind))
     folders = sorted((path for path in root.glob("*") if _FOLDER.fullmatch(path.name)), reverse=True)
     found: list[Backtest] = []
     for folder in folders:
         frame = _backtest_rows(folder / "predictions.parquet", workspace.root)
         if frame is not None:
-            found.append(Backtest(folder.name, folder.name[:10], pooled_table(frame, rules=RULES)))
+            found.append(Backtest(folder.name, folder.name[:10], pooled_table(frame, rules={*RULES, *LEAD_RULES})))
         if len(found) == _BACKTESTS_SHOWN:
             break
     return found

@@ -24,7 +24,7 @@ from crm_ml.models.evaluation.compare import PAIRED
 from crm_ml.models.explain import shown
 from crm_ml.models.explain.amounts import grouped
 
-FOLDER, PAGE = "compared", "churn.html"
+FOLDER = "compared"
 _TEMPLATE = "compare_page.html.j2"
 _TABLE_ROWS, _FOREST_ROWS, _COLUMNS = 15, 15, 8
 _CHANGES_SHOWN = 500
@@ -50,7 +50,7 @@ def write_page(result: CompareResult, workspace: Workspace, out: Path | None) ->
     Failure
         If the disk refuses.
     """
-    file = inside(workspace.root, FOLDER) / PAGE if out is None else out.expanduser().absolute()
+    file = inside(workspace.root, FOLDER) / f"{result.kind}.html" if out is None else out.expanduser().absolute()
     if file.is_dir():
         raise UsageError(f"{file} is a folder", remedy="Name a file with --out, e.g. compare.html.")
     text = page_html(result)

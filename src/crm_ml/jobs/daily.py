@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import pyarrow.parquet as pq
 
 import crm_ml
 from crm_ml import names as n
-from crm_ml.actions.lists import ListContext, ListHead, Notice, list_files, make_entries
+from crm_ml.actions.lists import Entries, ListContext, ListHead, Notice, list_files, make_entries
+from crm_ml.actions.lists.files import join_tables, lead_list_files, tables_of
 from crm_ml.actions.lists.tables_out import actions_table
 from crm_ml.actions.policy import Policy, decide
 from crm_ml.errors import Failure, Finding
@@ -29,13 +31,15 @@ from crm_ml.jobs.check import crowded_tiers
 from crm_ml.jobs.day_record import day_record
 from crm_ml.jobs.files import disk_errors, make_folder, replace_file
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, LEAD_TABLES, LEADS, as_day, as_workspace, read_inputs, require_kind
+from crm_ml.jobs.lead_lists import lead_entries
+from crm_ml.jobs.lead_scores import DayLeads
 from crm_ml.jobs.lock import locked
-from crm_ml.jobs.policy_file import checked_policy
+from crm_ml.jobs.policy_file import checked_policy, load_lead_policy
 from crm_ml.jobs.publish import SetPlan, Writer, clean, publish_set, published_state, set_before
 from crm_ml.jobs.score import DayScores, DaySet, ScoreResult, damaged_set, day_scores, publish_scores
 from crm_ml.jobs.score_files import SCORES
 from crm_ml.jobs.settings import Workspace
-from crm_ml.jobs.subjects import managers_frame, nameable, subjects_frame
+from crm_ml.jobs.subjects import CUSTOMER, managers_frame, nameable, subjects_frame
 from crm_ml.strict import canonical_json
 from crm_ml.tables import Tables
 
@@ -166,6 +170,11 @@ class Morning:
     scored: ScoreResult
     said_of_policy: tuple[Finding, ...] = ()
 
+    @cached_property
+    def lead_policy(self) -> Policy:
+        """What is proposed for leads."""
+        return load_lead_policy(self.workspace)
+
     @property
     def workspace(self) -> Workspace:
         """Where it happens."""
@@ -184,15 +193,16 @@ def _publish_lists(morning: Morning, *, force: bool, dry_run: bool, say: Callabl
     plan = _plan(morning, answers.state_hash(day), None if before is None else before[2].inputs_hash)
     state = published_state(plan)
     crash_point("daily.inputs_compared")
-    scores = _score_rows(morning, CHURN)
-    crowded = crowded_tiers(scores["risk_tier"].tolist(), day.isoformat())
+    crowded: list[Finding] = []
+    if morning.scores.churn is not None:
+        crowded = list(crowded_tiers(_score_rows(morning, CHURN)["risk_tier"].tolist(), day.isoformat()))
     found = (*morning.said_of_policy, *morning.tables.findings, *morning.scored.findings)
     findings = dict.fromkeys([*found, *damaged_set(plan, state), *crowded])
     if not (force or dry_run) and state.intact and state.inputs_hash == plan.inputs_hash:
         return _result(morning, plan.link, pq.read_table(plan.link / ACTIONS_FILE).to_pandas(), findings, done=True)
     say("deciding")
     previous = None if before is None else pq.read_table(before[1] / ACTIONS_FILE).to_pandas()
-    made = _made(morning, scores, answers.state(day), previous, crowded)
+    made = _made(morning, answers.state(day), previous, crowded)
     crash_point("daily.decided")
     published = None
     if not dry_run:
@@ -211,23 +221,57 @@ class _Made:
     heads: tuple[ListHead, ...]
 
 
-def _made(
-    morning: Morning, rows: pd.DataFrame, answers: pd.DataFrame, previous: pd.DataFrame | None, crowded: list[Finding]
-) -> _Made:
-    """Return the lists of customers."""
-    assert morning.scores.churn is not None
-    subjects = subjects_frame(morning.scores.churn, rows, answers, morning.tables, morning.policy)
-    entries = make_entries(
+def _made(morning: Morning, answers: pd.DataFrame, previous: pd.DataFrame | None, crowded: Sequence[Finding]) -> _Made:
+    """Return the lists of customers and, beside them, those of leads."""
+    files: dict[str, Writer] = {}
+    tables, heads = [], dict[str, ListHead]()
+    customers = _customers(morning, answers, previous)
+    if customers is not None:
+        assert morning.scores.churn is not None
+        files |= list_files(customers, _context(morning, morning.scores.churn, crowded))
+        tables.append(actions_table(customers))
+        heads |= {head.list_id: head for head in customers.heads}
+    if morning.scores.leads is not None:
+        rows = _score_rows(morning, LEADS)
+        leads = lead_entries(morning.scores.leads, rows, answers, morning.tables, morning.lead_policy, previous)
+        files |= lead_list_files(leads, _lead_context(morning, morning.scores.leads))
+        tables.append(actions_table(leads))
+        heads = {head.list_id: head for head in leads.heads} | heads
+        if customers is None:
+            files |= tables_of(leads)
+        else:
+            join_tables(files, customers, leads)
+    return _Made(files, pa.concat_tables(tables), tuple(heads[name] for name in sorted(heads)))
+
+
+def _customers(morning: Morning, answers: pd.DataFrame, previous: pd.DataFrame | None) -> Entries | None:
+    churn = morning.scores.churn
+    if churn is None:
+        return None
+    subjects = subjects_frame(churn, _score_rows(morning, CHURN), answers, morning.tables, morning.policy)
+    before = None if previous is None else previous[previous["subject_type"] == CUSTOMER].reset_index(drop=True)
+    return make_entries(
         subjects,
         decide(subjects, morning.policy, as_of=morning.day),
         managers_frame(morning.tables),
         as_of=morning.day,
         default_capacity=morning.policy.daily_capacity,
-        previous=previous,
-        may_be_named=nameable(morning.scores.churn.seen.visible),
+        previous=before,
+        may_be_named=nameable(churn.seen.visible),
     )
-    files = list_files(entries, _context(morning, morning.scores.churn, crowded))
-    return _Made(files, actions_table(entries), entries.heads)
+
+
+def _lead_context(morning: Morning, leads: DayLeads) -> ListContext:
+    settings, serving = morning.workspace.settings, leads.serving
+    return ListContext(
+        language=settings.language,
+        currency=settings.currency,
+        model_kind=serving.kind,
+        model_version=serving.version,
+        model_trained=serving.train_as_of,
+        horizon_days=settings.leads.horizon_days,
+        company=settings.company,
+    )
 
 
 def _result(
@@ -332,6 +376,7 @@ def _plan(morning: Morning, answers: str, before: str | None) -> SetPlan:
     inputs = {
         "scores": scores.plan.inputs_hash,
         "policy": morning.policy.sha256,
+        **({} if scores.leads is None else {"lead_policy": morning.lead_policy.sha256}),
         "settings": workspace.settings.model_dump(mode="json", include={"language", "company"}),
         # a leave that begins or ends later is known today, though no feature may see it
         "account_managers": _table_hash(tables, n.ACCOUNT_MANAGERS),

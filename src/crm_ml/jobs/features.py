@@ -96,7 +96,7 @@ def build_features(
         raise UsageError("features needs either days (--as-of) or a spine, and not both", remedy="Give one of them.")
     require_kind(workspace, kind)
     of = LEAD if kind == LEADS else CUSTOMER
-    given = None if spine is None else _given_spine(spine, workspace.settings.timezone, of.key)
+    given = None if spine is None else given_spine(spine, workspace.settings.timezone, of.key)
     tables = read_inputs(workspace, only=LEAD_TABLES if of == LEAD else CHURN_TABLES)
     if given is None:
         _refuse_unseen(tables, {cutoff_us(day, tables.zone): day for day in days}, kind)
@@ -104,7 +104,7 @@ def build_features(
         rows = lead_spine(tables, wanted) if of == LEAD else eligible(tables, wanted, workspace.settings.churn)
     else:
         _refuse_unseen(tables, dict(zip(given[_CUTOFF].tolist(), given[n.AS_OF], strict=True)), kind)
-        rows = given if of == LEAD else _permitted(tables, given)
+        rows = given if of == LEAD else permitted(tables, given)
     return floor.build_features(tables, rows, of=of).drop(columns=_CUTOFF)
 
 
@@ -140,7 +140,14 @@ def _refuse_unseen(tables: Tables, cutoffs: Mapping[int, dt.date], kind: str) ->
         raise nothing_visible(cutoffs[cutoff], kind)
 
 
-def _given_spine(spine: pd.DataFrame | str | Path, zone: str, key: str) -> pd.DataFrame:
+def given_spine(spine: pd.DataFrame | str | Path, zone: str, key: str) -> pd.DataFrame:
+    """Return a spine that was given: ids under `key`, ``as_of`` as given, ``cutoff`` in UTC microseconds.
+
+    Raises
+    ------
+    DataError
+        If the file, a column or a value is not as it must be.
+    """
     if isinstance(spine, pd.DataFrame):
         frame = spine
     else:
@@ -194,7 +201,7 @@ def _is_midnight(value: dt.datetime) -> bool:
     return value.time() == dt.time(0)
 
 
-def _permitted(tables: Tables, rows: pd.DataFrame) -> pd.DataFrame:
+def permitted(tables: Tables, rows: pd.DataFrame) -> pd.DataFrame:
     """Leave out who may not be profiled."""
     customers = tables.frames.get(n.CUSTOMERS)
     if customers is None:

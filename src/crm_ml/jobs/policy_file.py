@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crm_ml import names as n
-from crm_ml.actions.policy import Policy, default_policy, lint_policy, parse_policy
+from crm_ml.actions.policy import Policy, default_lead_policy, default_policy, lint_policy, parse_policy
 from crm_ml.errors import Finding, UsageError
+from crm_ml.features import LEAD, default_features
 from crm_ml.features.attributes import slug
 from crm_ml.jobs.settings import Workspace
 from crm_ml.jobs.yamlfile import read_yaml
@@ -47,6 +48,27 @@ def read_policy(workspace: Workspace) -> tuple[Policy, list[Finding]]:
         file = _file(workspace.root, name)
         policy = parse_policy(read_yaml(file), file=shown(file, workspace.root))
     return policy, lint_policy(policy, own_features=_attributes(workspace, policy))
+
+
+def load_lead_policy(workspace: Workspace) -> Policy:
+    """Return the policy for leads: the file under ``lead_policy`` of crm.yaml, or the one that is shipped.
+
+    Raises
+    ------
+    UsageError
+        With all faults at once.
+    """
+    name = workspace.settings.lead_policy
+    if name is None:
+        return default_lead_policy()
+    file = _file(workspace.root, name)
+    policy = parse_policy(read_yaml(file), file=shown(file, workspace.root))
+    known = {feature.id for feature in default_features(of=LEAD)}
+    own = [name for name in policy.features if name in known or name.startswith("attribute_")]
+    errors = [finding for finding in lint_policy(policy, own_features=own) if finding.severity == "error"]
+    if errors:
+        raise faults_in(name, errors)
+    return policy
 
 
 def _file(root: Path, name: str) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -30,7 +31,7 @@ from crm_ml.features import (
     lead_training_rows,
     visible,
 )
-from crm_ml.features.lead_rows import MOMENT_HOURS
+from crm_ml.features.lead_rows import MOMENT_HOURS, filled_later
 from crm_ml.features.timeline import date_of, zone_clock
 from crm_ml.jobs.definition import eligible, label_of, outcomes
 from crm_ml.jobs.evaluations import stakes
@@ -38,8 +39,7 @@ from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, LEAD_TABLES, LEADS, nothing_
 from crm_ml.jobs.settings import TuningSettings, Workspace
 from crm_ml.models import Calendar, Dataset, Label, TrainingPlan, make_dataset
 from crm_ml.models.candidates import Extras, added_candidates
-from crm_ml.models.lead_rules import LeadRules
-from crm_ml.models.rules import CHURN_RULES, RuleSet
+from crm_ml.models.kinds import own_of, rules_of
 
 if TYPE_CHECKING:
     from crm_ml.tables import Tables
@@ -84,11 +84,6 @@ class Problem(ABC):
     @abstractmethod
     def tuning(self) -> TuningSettings:
         """How parameters are searched for."""
-
-    @property
-    @abstractmethod
-    def rules(self) -> RuleSet:
-        """What a model must beat."""
 
     @abstractmethod
     def first_day(self, tables: Tables, day: dt.date) -> dt.date:
@@ -151,7 +146,12 @@ class Problem(ABC):
         snapshot = list(spine[_SNAPSHOT]) if _SNAPSHOT in spine else None
         frame = self.features(tables, spine.drop(columns=_SNAPSHOT, errors="ignore"))
         gap = self.label.gap_days
-        return make_dataset(frame, labels, gap_days=gap, horizon_days=horizons, snapshot=snapshot), first
+        data = make_dataset(frame, labels, gap_days=gap, horizon_days=horizons, snapshot=snapshot)
+        return replace(data, filled_later=self.filled_later(tables, day)), first
+
+    def filled_later(self, tables: Tables, day: dt.date) -> Mapping[str, tuple[int, int]]:
+        """Return for which times of the description the mapping says something that the rows contradict."""
+        return {}
 
     @property
     def directions(self) -> Mapping[str, int]:
@@ -161,7 +161,8 @@ class Problem(ABC):
     @property
     def extras(self) -> Extras:
         """What the catalogue and this process add to a training; tuning aside."""
-        return Extras(self.directions, added_candidates(), rules=self.rules)
+        target = self.label.target
+        return Extras(self.directions, own_of(target, added_candidates()), rules=rules_of(target))
 
 
 class ChurnProblem(Problem):
@@ -190,11 +191,6 @@ class ChurnProblem(Problem):
     def tuning(self) -> TuningSettings:
         """Of ``churn.tuning``."""
         return self.workspace.settings.churn.tuning
-
-    @property
-    def rules(self) -> RuleSet:
-        """Days since the last order and what else is known without learning."""
-        return CHURN_RULES
 
     def first_day(self, tables: Tables, day: dt.date) -> dt.date:
         """Return the local day of the first visible order."""
@@ -255,17 +251,19 @@ class LeadProblem(Problem):
     def calendar(self) -> Calendar:
         """Every so many days; a lead needs no history."""
         leads = self.workspace.settings.leads
-        return Calendar(leads.gap_days, leads.horizon_days, **leads.snapshots.model_dump(), min_history_days=0)
+        return Calendar(
+            leads.gap_days,
+            leads.horizon_days,
+            **leads.snapshots.model_dump(),
+            min_history_days=0,
+            spread_days=leads.snapshots.every_days,
+            may_overlap=True,
+        )
 
     @property
     def tuning(self) -> TuningSettings:
         """Of ``leads.tuning``."""
         return self.workspace.settings.leads.tuning
-
-    @property
-    def rules(self) -> RuleSet:
-        """The rate of the source, the stage, the best single column."""
-        return LeadRules()
 
     def first_day(self, tables: Tables, day: dt.date) -> dt.date:
         """Return the local day of the first visible lead."""
@@ -321,6 +319,10 @@ class LeadProblem(Problem):
         # the window of a moment ends at its hour of the last day
         return labels, leads.horizon_days + within.astype(np.int64)
 
+    def filled_later(self, tables: Tables, day: dt.date) -> Mapping[str, tuple[int, int]]:
+        """Return how many times of own attributes lie after the creation of the lead, as known on a day."""
+        return filled_later(tables, until=cutoff_us(day, tables.zone))
+
     def stakes(self, frame: pd.DataFrame) -> np.ndarray:
         """Return one per lead: each counts the same where models are compared."""
         return np.ones(len(frame))
@@ -340,13 +342,6 @@ class LeadProblem(Problem):
             spread_days=leads.snapshots.every_days,
             may_overlap=True,
         )
-
-    @property
-    def extras(self) -> Extras:
-        """Own candidates take part where they name no column that leads do not have."""
-        known = set(self.directions)
-        own = tuple(one for one in added_candidates() if not one.features or set(one.features) <= known)
-        return Extras(self.directions, own, rules=self.rules)
 
 
 _GENERAL = {n.LEAD_ID: n.CUSTOMER_ID}

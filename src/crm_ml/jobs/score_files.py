@@ -1,4 +1,4 @@
-"""Where the scores of each kind of model stand in a published set, and what their columns are called."""
+"""Where the results of each kind of model stand in a workspace, and what their columns are called."""
 
 from __future__ import annotations
 
@@ -32,3 +32,15 @@ SCORES: Final[Mapping[str, ScoreFile]] = {
     LEADS: ScoreFile("lead_scores.parquet", n.LEAD_ID, "p_win"),
 }
 """By kind of model."""
+BACKTESTS: Final = "backtests"
+
+
+def backtest_folder(kind: str) -> str:
+    """Return where the backtests of a kind of model lie in a workspace.
+
+    Examples
+    --------
+    >>> backtest_folder("churn"), backtest_folder("leads")
+    ('backtests', 'backtests/leads')
+    """
+    return BACKTESTS if kind == CHURN else f"{BACKTESTS}/{kind}"

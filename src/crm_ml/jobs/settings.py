@@ -178,6 +178,7 @@ class Settings(Strict):
     leads: LeadSettings = Field(default_factory=lambda: LeadSettings(), description="what winning a lead means")
     margin_rate: float = Field(default=1.0, gt=0, le=1, description="margin per revenue where no cost is mapped")
     policy: str | None = Field(default=None, description="file with the policy for actions")
+    lead_policy: str | None = Field(default=None, description="file with the policy for leads, written like the other")
     tracking: TrackingSettings = Field(default_factory=lambda: TrackingSettings(), description="MLflow store")
     keep_sets: int = Field(
         default=5, ge=1, le=1000, description="published sets kept per day, the one that serves included"

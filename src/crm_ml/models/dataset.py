@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ class Dataset:
         First day after each row's label window; a row is mature at T iff ``label_end <= T``.
     snapshot : numpy.ndarray of datetime64[D], optional
         The snapshot that each row belongs to, where rows have times of their own; default: its own day.
+    filled_later : mapping of str to (int, int)
+        Features that hold a time, which the mapping says is known from the first row on: for how many subjects it lies
+        after that, of how many who have it. For the leak guard.
     """
 
     frame: pd.DataFrame
@@ -42,6 +45,7 @@ class Dataset:
     features: tuple[str, ...]
     label_end: DayArray
     snapshot: DayArray | None = None
+    filled_later: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def days(self) -> DayArray:
@@ -57,7 +61,7 @@ class Dataset:
         """Return the data set of the chosen rows, in the same order."""
         snapshot = None if self.snapshot is None else self.snapshot[rows]
         frame = self.frame[rows].reset_index(drop=True)
-        return Dataset(frame, self.y[rows], self.features, self.label_end[rows], snapshot)
+        return Dataset(frame, self.y[rows], self.features, self.label_end[rows], snapshot, self.filled_later)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -266,7 +270,7 @@ def plan_split(snapshots: Sequence[dt.date], *, label_days: int) -> Split:
     )
 
 
-def plan_overlapping_split(snapshots: Sequence[dt.date]) -> Split:
+def plan_overlapping_split(snapshots: Sequence[dt.date], *, share: float = 1 / 3) -> Split:
     """Return the newest third of the days as evaluation and all earlier ones to fit on, label windows or not.
 
     For subjects that are each seen for a short time only, like leads, whose history is shorter than two label windows:
@@ -291,7 +295,7 @@ def plan_overlapping_split(snapshots: Sequence[dt.date]) -> Split:
             remedy="Train later, or load older data.",
             code="too_little_history",
         )
-    count = max(1, len(days) // 3)
+    count = max(1, int(len(days) * share + 1e-9))
     return Split(tuple(days[:count]), tuple(days[count:]), overlapping=True)
 
 
@@ -305,6 +309,10 @@ class Calendar:
         The label window [day + gap, day + gap + horizon).
     every_days, history_days, min_history_days : int
         Distance of snapshots, how far back they reach, and what must lie before the first.
+    spread_days : int
+        Days over which the rows of one snapshot are spread: so much longer its label windows reach.
+    may_overlap : bool
+        Whether, for want of history, label windows may reach into the evaluation (`plan_overlapping_split`).
     """
 
     gap_days: int
@@ -312,11 +320,28 @@ class Calendar:
     every_days: int
     history_days: int
     min_history_days: int
+    spread_days: int = 0
+    may_overlap: bool = False
 
     @property
     def label_days(self) -> int:
-        """Days from a snapshot to the end of its label window."""
+        """Days from a day to the end of its label window."""
         return self.gap_days + self.horizon_days
+
+    def split(self, snapshots: Sequence[dt.date]) -> Split:
+        """Return which snapshots evaluate and which may be fitted on; see `plan_split`.
+
+        Raises
+        ------
+        HeldBack
+            If there is too little history.
+        """
+        try:
+            return plan_split(snapshots, label_days=self.label_days + self.spread_days)
+        except HeldBack:
+            if not self.may_overlap:
+                raise
+        return plan_overlapping_split(snapshots)
 
     def snapshots(self, day: dt.date, first_event: dt.date) -> list[dt.date]:
         """Return the mature snapshots for training as of a day, newest first; see `snapshots_for`."""
@@ -353,7 +378,7 @@ def rolling_cutoffs(as_of: dt.date, count: int, *, calendar: Calendar, first_eve
     """
     newest = as_of - dt.timedelta(days=calendar.label_days)
     try:
-        plan_split(calendar.snapshots(newest, first_event), label_days=calendar.label_days)
+        calendar.split(calendar.snapshots(newest, first_event))
     except HeldBack as held:
         raise HeldBack(
             f"No day can be backtested at {as_of}: the newest whose label window has ended by then is {newest}, and a "
@@ -374,7 +399,7 @@ def rolling_cutoffs(as_of: dt.date, count: int, *, calendar: Calendar, first_eve
 
 def _trainable(day: dt.date, calendar: Calendar, first_event: dt.date) -> bool:
     try:
-        plan_split(calendar.snapshots(day, first_event), label_days=calendar.label_days)
+        calendar.split(calendar.snapshots(day, first_event))
     except HeldBack:
         return False
     return True

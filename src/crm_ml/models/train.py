@@ -19,7 +19,6 @@ from crm_ml.models.dataset import (
     Dataset,
     DayArray,
     Split,
-    plan_overlapping_split,
     plan_split,
     rolling_folds,
 )
@@ -56,9 +55,11 @@ from crm_ml.models.recipe import (
     sharpness,
     usable_candidates,
 )
+from crm_ml.models.terms import Terms
 from crm_ml.models.training import Trained, Training
 from crm_ml.names import AS_OF, CUSTOMER_ID
 
+_OVERLAPS = (1 / 3, 1 / 5, 1 / 10)
 LOOKS = 3
 """So many candidates are held against the rules; with more, noise would pass too often."""
 
@@ -199,16 +200,13 @@ def _trained(dataset: Dataset, plan: TrainingPlan, progress: Progress | None, *,
 def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) -> Trained:
     terms = plan.terms
     data, findings = mature_rows(dataset, plan.train_as_of, terms=terms)
-    split = _split(data, plan)
-    is_fit, is_evaluation = _on(data, split.fit), _on(data, split.evaluation)
+    parts = _parts(data, plan)
+    data, split, is_fit, is_evaluation = parts.data, parts.split, parts.is_fit, parts.is_evaluation
     if split.overlapping:
         findings.append(overlapping_windows(plan.label.longest_days))
-        is_evaluation &= ~data.frame[CUSTOMER_ID].isin(set(data.frame[CUSTOMER_ID][is_fit])).to_numpy()
-    require_classes(data, is_fit, "the snapshots to fit on", terms=terms)
-    require_classes(data, is_evaluation, "the evaluation snapshots", at_least=1, terms=terms)
 
     say("columns", 0.0)
-    leaks = find_leaks(data.take(is_fit), allow=plan.leak_allow)
+    leaks = find_leaks(data.take(is_fit), allow=plan.leak_allow, terms=terms)
     data = leaks.without_leaks(data)
     findings += leaks.findings
     fit_frame = data.frame[is_fit]
@@ -309,13 +307,63 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     return Trained(training, models, chosen, evaluated)
 
 
-def _split(data: Dataset, plan: TrainingPlan) -> Split:
+@dataclass(frozen=True)
+class _Parts:
+    """The rows, how they are split, and which of them are fitted on and evaluated."""
+
+    data: Dataset
+    split: Split
+    is_fit: BoolArray
+    is_evaluation: BoolArray
+
+
+def _parts(data: Dataset, plan: TrainingPlan) -> _Parts:
+    """Return the split in time; where that leaves too little and label windows may overlap, one by who came later."""
     try:
-        return plan_split(data.snapshots, label_days=plan.label_days)
-    except HeldBack:
+        split = plan_split(data.snapshots, label_days=plan.label_days)
+        return _held(_Parts(data, split, _on(data, split.fit), _on(data, split.evaluation)), plan.terms)
+    except HeldBack as held:
         if not plan.may_overlap:
             raise
-    return plan_overlapping_split(data.snapshots)
+        first = held
+    for share in _OVERLAPS:
+        try:
+            return _held(_overlapping(data, share), plan.terms)
+        except HeldBack:
+            continue
+    raise first
+
+
+def _held(parts: _Parts, terms: Terms) -> _Parts:
+    """Hold back unless there is enough of both classes in both parts."""
+    require_classes(parts.data, parts.is_fit, "the snapshots to fit on", terms=terms)
+    require_classes(parts.data, parts.is_evaluation, "the evaluation snapshots", at_least=1, terms=terms)
+    return parts
+
+
+def _overlapping(data: Dataset, share: float) -> _Parts:
+    """Return the rows from some day on as evaluation, and earlier ones of others to fit on.
+
+    The day is such that about a share of those to whom it happened came later. Of those who came before it and are
+    still there, every second is evaluated and left out of the rows fitted on: label windows overlap, but nobody stands
+    in both parts, and the evaluation has old and new ones as a day's list has.
+    """
+    own = pd.to_datetime(data.frame[AS_OF]).to_numpy("datetime64[D]")
+    _, who = np.unique(data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object), return_inverse=True)
+    came = np.full(who.max() + 1, np.datetime64("9999-01-01"))
+    np.minimum.at(came, who, own)
+    happened = np.unique(who[data.y])
+    if not len(happened):
+        raise HeldBack("Nothing happened", code="one_class")
+    start = np.sort(came[happened])[int(len(happened) * (1 - share))]
+    spared = np.zeros(len(came), bool)
+    spared[np.unique(who[own >= start])[::2]] = True
+    spared |= came >= start
+    is_evaluation, is_fit = (own >= start) & spared[who], (own < start) & ~spared[who]
+    snapshot = np.where(own >= start, start, np.minimum(data.days, start - np.timedelta64(1, "D")))
+    moved = replace(data, snapshot=snapshot)
+    before = tuple(day for day in moved.snapshots if day < start.astype(object))
+    return _Parts(moved, Split((start.astype(object),), before, overlapping=True), is_fit, is_evaluation)
 
 
 def _rules(contract: ColumnContract, plan: TrainingPlan) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
+from crm_ml.actions.lists.speaking import about_leads
+
 Language = Literal["de", "en"]
 Kind = Literal["text", "number", "money", "share", "date", "answer"]
 
@@ -67,6 +69,16 @@ UNASSIGNED = "unassigned"
 """The list of customers for whom nobody is responsible."""
 
 
+LEAD_HEADINGS: dict[str, tuple[str, str]] = {
+    "name": ("Lead", "Lead"),
+    "subject_id": ("Lead-Nummer", "Lead number"),
+    "tier": ("Klasse", "Grade"),
+    "value_at_stake": ("Erwarteter Wert", "Expected value"),
+    "expected_gain": ("Verlust je Tag", "Lost per day"),
+}
+"""Columns that are headed otherwise on lists of leads."""
+
+
 def heading(column: ListColumn, language: Language) -> str:
     """Return the heading of a column.
 
@@ -75,7 +87,10 @@ def heading(column: ListColumn, language: Language) -> str:
     >>> heading(COLUMNS[0], "de")
     'Rang'
     """
-    return column.de if language == "de" else column.en
+    german, english = column.de, column.en
+    if about_leads():
+        german, english = LEAD_HEADINGS.get(column.id, (german, english))
+    return german if language == "de" else english
 
 
 def column_of(heading_text: str) -> ListColumn | None:
@@ -87,7 +102,8 @@ def column_of(heading_text: str) -> ListColumn | None:
     ('key', None)
     """
     wanted = _folded(heading_text)
-    return next((column for column in COLUMNS if wanted in (_folded(column.de), _folded(column.en))), None)
+    named = {column.id: (column.de, column.en, *LEAD_HEADINGS.get(column.id, ())) for column in COLUMNS}
+    return next((column for column in COLUMNS if wanted in map(_folded, named[column.id])), None)
 
 
 def answer_of(word: str) -> str | None:

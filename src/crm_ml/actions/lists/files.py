@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+import pyarrow as pa
 
 from crm_ml.actions.lists.csv_file import csv_bytes
 from crm_ml.actions.lists.deputies import records
@@ -12,6 +14,7 @@ from crm_ml.actions.lists.entries import Entries, ListHead
 from crm_ml.actions.lists.look import ListContext, draft_name, draft_of, shown_rows
 from crm_ml.actions.lists.names import file_stems
 from crm_ml.actions.lists.pages import list_page, summary_page
+from crm_ml.actions.lists.speaking import LEAD, speaking_of
 from crm_ml.actions.lists.tables_out import actions_table, decisions_table, write_table
 from crm_ml.actions.lists.xlsx_file import xlsx_bytes
 
@@ -19,7 +22,48 @@ Writer = Callable[[Path], int]
 """Writes one file and returns its number of rows."""
 
 
-def list_files(entries: Entries, context: ListContext) -> Mapping[str, Writer]:
+def lead_list_files(entries: Entries, context: ListContext) -> dict[str, Writer]:
+    """Return the files of a day's lists of leads, beside those of customers: ``<id>.leads.csv``, ``.xlsx``, ``.html``.
+
+    A person who owns no lead that is due, waits or went gets none. ``summary.leads.html`` is for the team lead; the
+    tables of actions and decisions are those of `join_tables`.
+    """
+    files: dict[str, Writer] = {
+        "summary.leads.html": lambda path: _put(path, summary_page(entries, context).encode(), len(entries.entries))
+    }
+    stems = file_stems(head.list_id for head in entries.heads)
+    for head in entries.heads:
+        if len(entries.of(head.list_id)) or head.waiting or len(entries.gone_from(head.list_id)):
+            files |= _of_list(entries, head, context, f"{stems[head.list_id]}.leads")
+    return {name: partial(_about_leads, write) for name, write in files.items()}
+
+
+def join_tables(files: dict[str, Writer], customers: Entries, leads: Entries) -> None:
+    """Let the tables of actions and decisions among the files hold customers and leads."""
+    actions = pa.concat_tables([actions_table(customers), actions_table(leads)])
+    decisions = pa.concat_tables([decisions_table(customers), decisions_table(leads)])
+    files["actions.parquet"] = partial(_write_table, actions)
+    files["decisions.parquet"] = partial(_write_table, decisions)
+
+
+def tables_of(entries: Entries) -> dict[str, Writer]:
+    """Return the tables of actions and decisions of some lists alone."""
+    return {
+        "actions.parquet": partial(_write_table, actions_table(entries)),
+        "decisions.parquet": partial(_write_table, decisions_table(entries)),
+    }
+
+
+def _write_table(table: pa.Table, path: Path) -> int:
+    return write_table(table, path)
+
+
+def _about_leads(write: Writer, path: Path) -> int:
+    with speaking_of(LEAD):
+        return write(path)
+
+
+def list_files(entries: Entries, context: ListContext) -> dict[str, Writer]:
     """Return the files of a day's lists: file name -> writer; the same input gives the same bytes.
 
     Per list ``<id>.csv``, ``.xlsx`` and ``.html`` (the id percent-encoded where a file system needs it), a
@@ -32,14 +76,19 @@ def list_files(entries: Entries, context: ListContext) -> Mapping[str, Writer]:
     }
     stems = file_stems(head.list_id for head in entries.heads)
     for head in entries.heads:
-        stem = stems[head.list_id]
-        files[f"{stem}.csv"] = partial(_write_csv, entries, head, context)
-        files[f"{stem}.xlsx"] = partial(_write_xlsx, entries, head, context)
-        files[f"{stem}.html"] = partial(_write_html, entries, head, context, f"{stem}.xlsx")
-        for row in records(entries.of(head.list_id)):
-            draft = draft_of(row, head, context)
-            if draft is not None and draft.message is not None:
-                files[draft_name(row)] = partial(_put, data=draft.message, rows=1)
+        files |= _of_list(entries, head, context, stems[head.list_id])
+    return files
+
+
+def _of_list(entries: Entries, head: ListHead, context: ListContext, stem: str) -> dict[str, Writer]:
+    files: dict[str, Writer] = {}
+    files[f"{stem}.csv"] = partial(_write_csv, entries, head, context)
+    files[f"{stem}.xlsx"] = partial(_write_xlsx, entries, head, context)
+    files[f"{stem}.html"] = partial(_write_html, entries, head, context, f"{stem}.xlsx")
+    for row in records(entries.of(head.list_id)):
+        draft = draft_of(row, head, context)
+        if draft is not None and draft.message is not None:
+            files[draft_name(row)] = partial(_put, data=draft.message, rows=1)
     return files
 
 

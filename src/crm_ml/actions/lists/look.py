@@ -13,6 +13,7 @@ from crm_ml.actions.lists.deputies import Row, day_of, records, text_of
 from crm_ml.actions.lists.entries import Entries, ListHead
 from crm_ml.actions.lists.formats import date, percent
 from crm_ml.actions.lists.mail import Draft, make_draft
+from crm_ml.actions.lists.speaking import about_leads
 from crm_ml.actions.lists.words import Notice, count_of, note_text, say, tier_word
 from crm_ml.actions.policy.schema import MailTemplate
 from crm_ml.features.outcome import Outcome
@@ -156,6 +157,9 @@ def foot_lines(entries: Entries, context: ListContext, language: Language) -> li
 
 
 def _means(context: ListContext, language: Language) -> str:
+    if about_leads():
+        german = f"dass der Lead in den nächsten {context.horizon_days} Tagen gewonnen wird"
+        return german if language == "de" else f"that the lead is won within the next {context.horizon_days} days"
     return outcome_clause(context.outcome, language, horizon_days=context.horizon_days)
 
 
@@ -173,7 +177,7 @@ def _shown(row: Row, head: ListHead, context: ListContext, language: Language) -
         "name": shown_name(name, number, language),
         "subject_id": shown_id(number, language),
         "phone": clean(text_of(row.get("phone")) or "", language, PHONE_CHARACTERS),
-        "tier": tier_word(str(row["risk_tier"]), language),
+        "tier": text_of(row.get("grade")) or tier_word(str(row["risk_tier"]), language),
         "p": round(float(row["p"]), 3),
         "step": clean(row[f"text_{language}"], language),
         "due_on": day_of(row["due_on"]),

@@ -14,6 +14,7 @@ from crm_ml.actions.lists.entries import Entries, ListHead, tier_order
 from crm_ml.actions.lists.formats import long_date, money, percent, short_date
 from crm_ml.actions.lists.look import ListContext, Shown, foot_lines, head_lines, shown_id, shown_name
 from crm_ml.actions.lists.names import file_stems
+from crm_ml.actions.lists.speaking import about_leads
 from crm_ml.actions.lists.words import TIERS, held_text, say, tier_phrase, tier_word
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _card(shown: Shown, context: ListContext, language: Language) -> dict[str, A
         **cells,
         "tone": tier if tier in TIERS else "other",
         "glyph": _GLYPHS.get(tier, "■"),
-        "risk": clean(tier_phrase(tier, language), language),
+        "risk": clean(tier_phrase(_said_tier(row), language), language),
         "probability": percent(float(row["p"]), language),
         "change_kind": row["change"],
         "arrow": _ARROWS.get(row["change"], ""),
@@ -97,6 +98,11 @@ def _card(shown: Shown, context: ListContext, language: Language) -> dict[str, A
         "phone_link": phone_link(cells["phone"]),
         "nameless": text_of(row.get("name")) is None,
     }
+
+
+def _said_tier(row: Row) -> str:
+    """Return the grade of a lead, the tier of a customer."""
+    return text_of(row.get("grade")) or str(row["risk_tier"])
 
 
 def _gone(row: Row, language: Language) -> dict[str, str]:
@@ -149,7 +155,7 @@ def _lists(entries: Entries, language: Language) -> list[dict[str, Any]]:
     rows = [
         {
             "name": clean(head.name or head.title(language), language, NAME_CHARACTERS),
-            "link": quote(f"{stems[head.list_id]}.html"),
+            "link": quote(f"{stems[head.list_id]}{'.leads' if about_leads() else ''}.html"),
             "absent": ", ".join(clean(name, language, NAME_CHARACTERS) for name in head.stands_in_for),
             "count": len(entries.of(head.list_id)),
             "last": head.name is None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crm_ml.actions.lists.columns import Language
+from crm_ml.actions.lists.speaking import about_leads
 
 TIERS: dict[str, tuple[str, str]] = {
     "high": ("hoch", "high"),
@@ -291,6 +292,100 @@ TEXTS: dict[str, tuple[str, str]] = {
 """Name of a text -> German, English; ``{...}`` are filled in."""
 
 
+LEAD_TEXTS: dict[str, tuple[str, str]] = {
+    "list_unassigned": ("Leads ohne Zuständigen", "Leads without an owner"),
+    "risk_list": ("Leads zum Nachfassen", "Leads to follow up"),
+    "one_customer": ("1 Lead", "1 lead"),
+    "many_customers": ("{count} Leads", "{count} leads"),
+    "one_waits": (
+        "1 weiterer Lead steht an, passt aber heute nicht mehr auf die Liste.",
+        "1 more lead is due but does not fit on the list today.",
+    ),
+    "many_wait": (
+        "{count} weitere Leads stehen an, passen aber heute nicht mehr auf die Liste.",
+        "{count} more leads are due but do not fit on the list today.",
+    ),
+    "customer_number": ("Lead-Nummer {id}", "Lead number {id}"),
+    "no_name": ("Lead {id}", "Lead {id}"),
+    "risk_high": ("Klasse A", "Grade A"),
+    "risk_medium": ("Klasse B", "Grade B"),
+    "risk_low": ("Klasse C", "Grade C"),
+    "risk_other": ("Klasse {tier}", "Grade {tier}"),
+    "yearly_value": ("Erwarteter Wert", "Expected value"),
+    "expected_gain": ("Verlust je Tag", "Lost per day"),
+    "note_value_is_one": (
+        "Es gibt keine gewonnenen Geschäfte mit Betrag: Der erwartete Wert ist die Wahrscheinlichkeit.",
+        "There are no won deals with an amount: the expected value is the probability.",
+    ),
+    "note_waits_for_us": ("Wartet auf eine Antwort von uns.", "Waits for an answer from us."),
+    "change_up": ("Aussicht gestiegen", "chance up"),
+    "change_up_p": ("Aussicht gestiegen: {before} → {now}", "chance up: {before} → {now}"),
+    "change_up_tier": ("Aussicht gestiegen: {before} → {now}", "chance up: {before} → {now}"),
+    "change_down": ("Aussicht gesunken", "chance down"),
+    "change_down_p": ("Aussicht gesunken: {before} → {now}", "chance down: {before} → {now}"),
+    "change_down_tier": ("Aussicht gesunken: {before} → {now}", "chance down: {before} → {now}"),
+    "gone_risk_fell": ("Aussicht gesunken: {before} → {now}.", "The chance has fallen: {before} → {now}."),
+    "gone_capacity": (
+        "Heute haben andere Leads Vorrang; bleibt vorgemerkt.",
+        "Other leads come first today; still on the waiting list.",
+    ),
+    "gone_moved_unassigned": ("Jetzt auf der Liste ohne Zuständigen.", "Now on the list without an owner."),
+    "gone_not_scored": (
+        "Nicht mehr offen: gewonnen, verloren oder nicht mehr in den Daten.",
+        "No longer open: won, lost, or not in the data any more.",
+    ),
+    "answer_pick": (
+        "Wählen Sie beim Lead in der Spalte „Antwort“ ein Wort:",
+        "Choose a word for the lead in the column “Answer”:",
+    ),
+    "answer_done": (
+        "Sie haben sich gekümmert. Der Lead pausiert auf der Liste.",
+        "You have taken care of it. The lead leaves the list for a while.",
+    ),
+    "answer_not_now": (
+        "Der Lead kommt wieder: an dem Tag unter „Wiedervorlage am“, sonst nach der üblichen Frist.",
+        "The lead returns: on the day under “Again on”, or else after the usual time.",
+    ),
+    "order_means": (
+        "Reihenfolge: nach dem erwarteten Wert, der verloren geht, wenn bis morgen nichts geschieht. Wie schnell die "
+        "Aussicht sinkt, ist an allen Leads beobachtet: ein Zusammenhang, kein Beweis.",
+        "Order: by the expected value that is lost if nothing happens until tomorrow. How fast the chance decays was "
+        "observed over all leads: a correlation, no proof.",
+    ),
+    "assumption": (
+        "Der Verlust je Tag zählt so weit, wie der Schritt ihn abwendet ({rates}); das ist angenommen, nicht gemessen.",
+        "The loss per day counts as far as the step averts it ({rates}); this is assumed, not measured.",
+    ),
+    "value_is_revenue": (
+        "Erwarteter Wert: Wahrscheinlichkeit × mittlerer Betrag gewonnener Geschäfte mit ähnlichen Leads.",
+        "Expected value: probability × mean amount of deals won with similar leads.",
+    ),
+    "value_is_margin": (
+        "Erwarteter Wert: Wahrscheinlichkeit × mittlerer Betrag gewonnener Geschäfte mit ähnlichen Leads.",
+        "Expected value: probability × mean amount of deals won with similar leads.",
+    ),
+    "confidential": (
+        "Vertraulich: nur für die Betreuung dieser Leads.",
+        "Confidential: only for looking after these leads.",
+    ),
+    "summary_scored": ("Bewertete Leads", "Leads scored"),
+    "summary_value": ("Erwarteter Wert auf den Listen", "Expected value on the lists"),
+    "by_tier": ("Nach Klasse", "By grade"),
+    "column_tier": ("Klasse", "Grade"),
+    "column_customers": ("Leads", "Leads"),
+    "no_ranking": (
+        "Die Listen stehen in der Reihenfolge der Namen. Sie hängen von den Leads ab, nicht von der Leistung "
+        "einzelner Personen, und taugen nicht zum Vergleich von Mitarbeitenden.",
+        "The lists are in the order of names. They depend on the leads, not on anybody's performance, and are not "
+        "fit for comparing people.",
+    ),
+    "gone_kind_risk_fell": ("Aussicht gesunken", "chance has fallen"),
+    "gone_kind_not_scored": ("nicht mehr offen", "no longer open"),
+}
+"""What is said otherwise on lists of leads."""
+_GRADES: dict[str, str] = {"high": "A", "medium": "B", "low": "C"}
+
+
 @dataclass(frozen=True)
 class Notice:
     """A warning on the lists, in both languages.
@@ -317,7 +412,8 @@ def say(name: str, language: Language, /, **values: object) -> str:
     >>> say("many_customers", "de", count=3)
     '3 Kunden'
     """
-    return TEXTS[name][language == "en"].format(**values)
+    texts = LEAD_TEXTS[name] if about_leads() and name in LEAD_TEXTS else TEXTS[name]
+    return texts[language == "en"].format(**values)
 
 
 def count_of(number: int, one: str, many: str, language: Language) -> str:
@@ -339,6 +435,8 @@ def tier_word(tier: str, language: Language) -> str:
     >>> tier_word("high", "de"), tier_word("watch", "de")
     ('hoch', 'watch')
     """
+    if about_leads():
+        return _GRADES.get(tier, tier)
     return TIERS[tier][language == "en"] if tier in TIERS else tier
 
 
@@ -373,4 +471,5 @@ def note_text(code: str, language: Language, *, horizon_days: int) -> str:
     'Usually orders less often than every 90 days: a pause is not unusual here.'
     """
     name = f"note_{code}"
-    return say(name, language, days=horizon_days) if name in TEXTS else code
+    known = name in TEXTS or (about_leads() and name in LEAD_TEXTS)
+    return say(name, language, days=horizon_days) if known else code

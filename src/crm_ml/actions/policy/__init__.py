@@ -5,7 +5,7 @@ from __future__ import annotations
 from crm_ml.actions.policy.decide import HELD_BY, decide
 from crm_ml.actions.policy.grades import assign_grades
 from crm_ml.actions.policy.lint import lint_policy
-from crm_ml.actions.policy.parse import default_policy, parse_policy, policy_yaml
+from crm_ml.actions.policy.parse import default_lead_policy, default_policy, parse_policy, policy_yaml
 from crm_ml.actions.policy.schema import NONE, PLACEHOLDERS, Action, GradeRules, MailTemplate, Policy, TierRules
 from crm_ml.actions.policy.tiers import assign_tiers, risk_tiers
 from crm_ml.actions.policy.workdays import add_working_days, is_working_day
@@ -23,6 +23,7 @@ __all__ = [
     "assign_grades",
     "assign_tiers",
     "decide",
+    "default_lead_policy",
     "default_policy",
     "is_working_day",
     "lint_policy",

@@ -35,6 +35,19 @@ def parse_policy(value: Mapping[str, Any], *, file: str = FILE_NAME) -> Policy:
     return parse_strictly(Policy, value, file=file)
 
 
+@lru_cache(maxsize=1)
+def default_lead_policy() -> Policy:
+    """Return the policy for leads that is shipped; the tiers of its conditions stand for the grades A, B, and C or D.
+
+    Examples
+    --------
+    >>> [rule.then for rule in default_lead_policy().rules]
+    ['new_meeting', 'reply', 'call', 'call', 'reply', 'drop', 'nurture']
+    """
+    text = (resources.files("crm_ml.actions.policy") / "default_lead_policy.yaml").read_text(encoding="utf-8")
+    return parse_policy(yaml.safe_load(text), file="default_lead_policy.yaml")
+
+
 def policy_yaml() -> str:
     """Return the default policy as the commented text that a workspace gets."""
     return (resources.files("crm_ml.actions.policy") / "default_policy.yaml").read_text(encoding="utf-8")

@@ -24,7 +24,8 @@ from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.evaluation.metrics import auc
 from crm_ml.models.evaluation.probes import auc_gain
 from crm_ml.models.evaluation.traits import Behaviour, Trait, coded, plain, trait
-from crm_ml.names import CUSTOMER_ID
+from crm_ml.models.terms import CHURN_TERMS, Terms
+from crm_ml.names import AS_OF, CUSTOMER_ID
 
 SUSPICIOUS_AUC = 0.98
 """A single feature above it decides nearly alone."""
@@ -34,8 +35,10 @@ DYING_OUT = 0.75
 """And their share among those still buying falls at least to this part of what it was."""
 ARRIVAL_ODDS = 6.0
 """A value that arrives while the customer is watched multiplies the odds of churn at least so much (lower end)."""
-COLLAPSE_AUC, COLLAPSE_GAIN = 0.9, 0.08
+COLLAPSE_AUC, COLLAPSE_AUC_OF_LEADS, COLLAPSE_GAIN = 0.9, 0.8, 0.08
 """An attribute without which the AUC falls by this much from at least that height restates the outcome."""
+LATE_SHARE = 0.05
+"""A time that lies after the first row of so many of those who have it was filled in later."""
 _LOOK_AUC = 0.75
 _ROWS = 200_000
 _COMPUTED_ROWS = 20_000
@@ -118,7 +121,7 @@ class LeakReport:
         return replace(dataset, features=tuple(f for f in dataset.features if f not in self.held_back))
 
 
-def find_leaks(dataset: Dataset, *, allow: Iterable[str] = (), seed: int = 0) -> LeakReport:
+def find_leaks(dataset: Dataset, *, allow: Iterable[str] = (), seed: int = 0, terms: Terms = CHURN_TERMS) -> LeakReport:
     """Look at every feature that the package did not compute itself, and name those that look set after the outcome.
 
     A feature is suspected when one of these holds:
@@ -130,7 +133,10 @@ def find_leaks(dataset: Dataset, *, allow: Iterable[str] = (), seed: int = 0) ->
       A trait that was known and only raises the risk does the first, but hardly the second: newcomers have it too;
     - it arrives while the customer is watched, and with it churn: the odds of churn where it is filled are at least six
       times those where it is not (lower end);
-    - it is an attribute, the AUC falls by more than .08 without it (lower end), and with it is above .9.
+    - it is an attribute, the AUC falls by more than .08 without it (lower end), and with it is above .9 (of leads,
+      who are described once at their creation, .8: no single field there is worth so much beside all others);
+    - it is a time of a lead's description, and for at least a twentieth of those who have it, it lies after the lead's
+      first row: the mapping says that it was known then, so it was filled in later, for whom is not known.
 
     Parameters
     ----------
@@ -140,6 +146,8 @@ def find_leaks(dataset: Dataset, *, allow: Iterable[str] = (), seed: int = 0) ->
         Columns (or feature ids) that are known to be sound: named in a note, not held back.
     seed : int
         Of the dealing of customers into three parts.
+    terms : Terms
+        Whether rows are about customers or leads, who are looked at for a short time.
 
     Returns
     -------
@@ -167,10 +175,23 @@ def find_leaks(dataset: Dataset, *, allow: Iterable[str] = (), seed: int = 0) ->
     found = fates(who, data.days, data.y, label_days=label_days, seed=seed)
     computed = _computed()
     leaks = [
-        _computed_leak(name, data) if name in computed else _look(name, data, who, found) for name in data.features
+        _computed_leak(name, data) if name in computed else _look(name, data, who, found, terms)
+        for name in data.features
     ]
-    leaks = _with_gains(leaks, data, who, found)
-    return _report(leaks, tuple(allow), data.features)
+    height = COLLAPSE_AUC if terms is CHURN_TERMS else COLLAPSE_AUC_OF_LEADS
+    leaks = _with_gains(leaks, data, who, found, height)
+    report = _report(leaks, tuple(allow), data.features)
+    if terms is CHURN_TERMS:
+        return report
+    words = (("churn.leak_allow", "leads.leak_allow"), ("customer leaves", "lead is won"), ("customers", "leads"))
+    return replace(report, findings=tuple(_said_of(finding, words) for finding in report.findings))
+
+
+def _said_of(finding: Finding, words: Sequence[tuple[str, str]]) -> Finding:
+    message, remedy = finding.message, finding.remedy
+    for customer, lead in words:
+        message, remedy = message.replace(customer, lead), remedy.replace(customer, lead)
+    return replace(finding, message=message, remedy=remedy)
 
 
 def _computed() -> set[str]:
@@ -200,11 +221,14 @@ def _computed_leak(name: str, data: Dataset) -> Leak:
     return Leak(name, "computed", strength, reasons)
 
 
-def _look(name: str, data: Dataset, who: IntArray, found: Fates) -> Leak:
-    said_of = trait(plain(data.frame[name]), who, data.days)
+def _look(name: str, data: Dataset, who: IntArray, found: Fates, terms: Terms) -> Leak:
+    # by the row's own day: a snapshot may hold several
+    own = pd.to_datetime(data.frame[AS_OF]).to_numpy("datetime64[D]")
+    said_of = trait(plain(data.frame[name]), who, own, within=0.0 if terms is CHURN_TERMS else 1.0)
     behaviour, codes = said_of.behaviour, coded(said_of.values, who)
     alone = _alone(codes, data.y, found.fold[who])
     reasons = [_decides(alone)] if alone > SUSPICIOUS_AUC else []
+    reasons += _filled_later(name, data)
     said = None
     if behaviour != "moving":
         said = carriers(codes, who, data.days, data.y, found)
@@ -262,7 +286,18 @@ def _arrives(filled: BoolArray, said_of: Trait, data: Dataset, who: IntArray) ->
     ]
 
 
-def _with_gains(leaks: Sequence[Leak], data: Dataset, who: IntArray, found: Fates) -> list[Leak]:
+def _filled_later(name: str, data: Dataset) -> list[str]:
+    """Return the evidence that a time which is said to be known from the first row on was filled in later."""
+    late, owners = data.filled_later.get(name, (0, 0))
+    if late < LEAST_CARRIERS or late < LATE_SHARE * owners:
+        return []
+    return [
+        f"for {late} of the {owners} customers who have it, its time lies after their first row, from which on the "
+        "mapping says that it is known"
+    ]
+
+
+def _with_gains(leaks: Sequence[Leak], data: Dataset, who: IntArray, found: Fates, height: float) -> list[Leak]:
     """Say of each suspect what the AUC is without it; without a suspect nothing is fitted."""
     declared = {f.id for f in DESCRIPTIVE}
     look = {
@@ -279,7 +314,7 @@ def _with_gains(leaks: Sequence[Leak], data: Dataset, who: IntArray, found: Fate
             continue
         without, gain = gains[leak.feature]
         attribute = leak.feature in declared or leak.feature.startswith("attribute_")
-        collapses = attribute and gain.low > COLLAPSE_GAIN and without.value + gain.value > COLLAPSE_AUC
+        collapses = attribute and gain.low > COLLAPSE_GAIN and without.value + gain.value > height
         reasons = leak.reasons
         if reasons or collapses:
             reasons = (*reasons, _gained(without, gain))

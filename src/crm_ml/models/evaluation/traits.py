@@ -52,7 +52,7 @@ def plain(column: pd.Series[Any]) -> NDArray[Any]:
     return texts
 
 
-def trait(values: NDArray[Any], who: IntArray, days: NDArray[Any]) -> Trait:
+def trait(values: NDArray[Any], who: IntArray, days: NDArray[Any], *, within: float = 0.0) -> Trait:
     """Return how a feature behaves; with one row per customer it cannot be told, and counts as moving.
 
     Parameters
@@ -63,6 +63,8 @@ def trait(values: NDArray[Any], who: IntArray, days: NDArray[Any]) -> Trait:
         Customer of each row, 0, 1, ...; the rows are sorted by snapshot day.
     days : numpy.ndarray of datetime64[D]
         Snapshot day of each row.
+    within : float
+        Days by which a time may seem to move and still be one: rows within a day have hours that `days` does not show.
 
     Examples
     --------
@@ -83,7 +85,7 @@ def trait(values: NDArray[Any], who: IntArray, days: NDArray[Any]) -> Trait:
     if np.bincount(who).max() > 1:
         if values.dtype != object and (filled > 1).any():
             day = days.astype("datetime64[D]").astype(np.int64) - values
-            if _same(day, there, who):
+            if _same(day, there, who) or (within and _near(day, there, who, within)):
                 return Trait("stamp", day, arriving)
         if _same(values, there, who):
             return Trait("fixed", values, arriving)
@@ -94,6 +96,14 @@ def _same(values: NDArray[Any], there: BoolArray, who: IntArray) -> bool:
     codes = pd.factorize(values[there])[0].astype(np.int64)
     pairs = who[there] * (int(codes.max(initial=0)) + 1) + codes
     return len(pd.unique(pairs)) == len(pd.unique(who[there]))
+
+
+def _near(values: FloatArray, there: BoolArray, who: IntArray, within: float) -> bool:
+    """Return whether the values of each customer lie within a range of that width."""
+    low, high = np.full(int(who.max()) + 1, np.inf), np.full(int(who.max()) + 1, -np.inf)
+    np.minimum.at(low, who[there], values[there])
+    np.maximum.at(high, who[there], values[there])
+    return bool(((high - low) <= within).all())
 
 
 def coded(values: ArrayLike, who: IntArray) -> IntArray:

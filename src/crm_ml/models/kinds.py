@@ -1,0 +1,30 @@
+"""What differs between a model of customers and one of leads, by the target of its label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crm_ml.models.lead_rules import LeadRules
+from crm_ml.models.own import OwnCandidate
+from crm_ml.models.rules import CHURN_RULES, RuleSet
+
+CHURN_TARGET = "churn"
+_OF_LEADS = ("lead_", "attribute_")
+
+
+def rules_of(target: str) -> RuleSet:
+    """Return the rules that a model must beat.
+
+    Examples
+    --------
+    >>> rules_of("won").names
+    ('source_rate', 'stage', 'best_column')
+    """
+    return CHURN_RULES if target == CHURN_TARGET else LeadRules()
+
+
+def own_of(target: str, own: Sequence[OwnCandidate]) -> tuple[OwnCandidate, ...]:
+    """Return the own candidates that take part: of leads those that name no column of customers."""
+    if target == CHURN_TARGET:
+        return tuple(own)
+    return tuple(one for one in own if all(name.startswith(_OF_LEADS) for name in one.features or ()))
