@@ -343,7 +343,7 @@ def daily(
 @app.command()
 def explain(
     kind: KindArgument,
-    subject: Annotated[str, typer.Argument(metavar="ID", help="Id of the customer.")],
+    subject: Annotated[str, typer.Argument(metavar="ID", help="Id of the customer, or of the lead.")],
     as_of: AsOfOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the page and its pictures; default: explained/ inside.")
@@ -377,9 +377,9 @@ def explain(
     if as_json:
         write_json(result.as_dict())
     else:
-        from crm_ml.cli.show_explain import explain_result
+        from crm_ml.cli.show_explain import explained
 
-        explain_result(result, language)
+        explained(result, language)
     return ExitCode.OK
 
 

@@ -73,7 +73,8 @@ def check_result(result: CheckResult, language: str) -> None:
 def train_result(result: TrainResult, language: str) -> None:
     """Print what a training came to."""
     console, training = out(), result.training
-    key = "trained" if result.version else "dry_train"
+    leads = result.model == "leads"
+    key = ("trained" if result.version else "dry_train") + ("_leads" if leads else "")
     console.print(
         text(
             key,
@@ -87,7 +88,7 @@ def train_result(result: TrainResult, language: str) -> None:
     days = ", ".join(str(day) for day in sorted(training.evaluated_on))
     console.print(
         text(
-            "rows",
+            "rows_leads" if leads else "rows",
             language,
             rows=f"{training.train_rows:,}",
             events=f"{training.train_events:,}",
@@ -105,7 +106,8 @@ def train_result(result: TrainResult, language: str) -> None:
             f"{value.low:+.3f} - {value.high:+.3f}",
         )
     console.print(table)
-    console.print(f"{result.feasibility.sentence(language)}.")
+    if not leads:
+        console.print(f"{result.feasibility.sentence(language)}.")
     findings(err(), result.findings)
 
 
@@ -114,7 +116,9 @@ def score_result(result: ScoreResult, language: str) -> None:
     console = out()
     key = "already" if result.already_published else "published" if result.published else "dry_score"
     console.print(text(key, language, rows=f"{result.rows:,}", published=printable(result.published)))
-    if not result.already_published and result.rows:
+    if not result.already_published and result.rows and result.model == "leads":
+        console.print(_first_leads(result, language))
+    elif not result.already_published and result.rows:
         table = Table(
             text("customer", language), "p_churn", text("tier", language), text("value", language), "priority", box=None
         )
@@ -128,6 +132,15 @@ def score_result(result: ScoreResult, language: str) -> None:
             )
         console.print(table)
     findings(err(), result.findings)
+
+
+def _first_leads(result: ScoreResult, language: str) -> Table:
+    heads = (text("grade", language), text("expected_value", language), text("lost_per_day", language))
+    table = Table("lead", "p_win", *heads, box=None)
+    for row in result.table.head(_TOP).itertuples():
+        figures = (f"{row.p_win:.3f}", str(row.grade), f"{row.expected_value:,.0f}", f"{row.priority:,.0f}")
+        table.add_row(printable(row.lead_id), *figures)
+    return table
 
 
 def daily_result(result: DailyResult, language: str) -> None:

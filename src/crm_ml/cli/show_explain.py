@@ -13,6 +13,32 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from crm_ml.jobs.explain import ExplainResult
+    from crm_ml.jobs.explain_lead import LeadExplanation
+
+
+def explained(result: ExplainResult | LeadExplanation, language: str) -> None:
+    """Print a customer or a lead explained."""
+    from crm_ml.jobs.explain_lead import LeadExplanation
+
+    if isinstance(result, LeadExplanation):
+        _lead(result, language)
+    else:
+        explain_result(result, language)
+
+
+def _lead(result: LeadExplanation, language: str) -> None:
+    console = out()
+    grade, worth = ("Klasse", "erwarteter Wert") if language == "de" else ("grade", "expected value")
+    p, day = printable(shown.share(result.p_win, language)), shown.date(result.as_of, language)
+    console.print(f"[bold]Lead {printable(result.lead_id)}[/] · {of(TEXTS, 'as_of', language, day=day)}")
+    console.print(f"p_win: [bold]{p}[/] ({grade} {result.grade}, {worth} {result.expected_value:,.0f})")
+    for reason in result.reasons:
+        sign = "[blue]▲[/]" if reason["contribution"] > 0 else "[red]▼[/]"
+        console.print(f"  {sign} {printable(reason[f'text_{language}'])}")
+    if result.page is None:
+        console.print(of(TEXTS, "dry", language))
+    else:
+        console.print(of(TEXTS, "page", language, path=printable(result.page)))
 
 
 def explain_result(result: ExplainResult, language: str) -> None:

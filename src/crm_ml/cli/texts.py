@@ -43,6 +43,21 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "refused_row": ("Zeile {row}: {reason}", "Row {row}: {reason}"),
     "customer": ("Kunde", "customer"),
     "tier": ("Stufe", "tier"),
+    "grade": ("Klasse", "grade"),
+    "expected_value": ("erwarteter Wert", "expected value"),
+    "lost_per_day": ("Verlust je Tag", "lost per day"),
+    "trained_leads": (
+        "Lead-Modell zum {as_of}: {verdict} ({kind}), Version {version}",
+        "Lead model as of {as_of}: {verdict} ({kind}), version {version}",
+    ),
+    "dry_train_leads": (
+        "Probelauf: Lead-Modell zum {as_of}: {verdict} ({kind}), nichts gespeichert",
+        "Dry run: lead model as of {as_of}: {verdict} ({kind}), nothing kept",
+    ),
+    "rows_leads": (
+        "{rows} Zeilen, {events} davon gewonnen, {snapshots} Stichtage; bewertet an {evaluated}",
+        "{rows} rows, {events} of them won, {snapshots} snapshots; evaluated on {evaluated}",
+    ),
     "value": ("Wert", "value at stake"),
     "measure": ("Maß", "measure"),
     "interval": ("95-%-Intervall", "95 % interval"),

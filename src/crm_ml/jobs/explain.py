@@ -17,8 +17,9 @@ from crm_ml.features import AnyFeature, Outcome, build_features, cutoff_us, visi
 from crm_ml.features.attributes import own_features
 from crm_ml.jobs.counterfactuals import Answer, Question, counterfactuals
 from crm_ml.jobs.definition import eligible
+from crm_ml.jobs.explain_lead import LeadExplanation, explain_lead
 from crm_ml.jobs.explain_subject import find_customer, refuse_not_eligible
-from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, read_inputs, require_churn
+from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, LEADS, as_day, as_workspace, read_inputs, require_kind
 from crm_ml.jobs.policy_file import load_policy
 from crm_ml.jobs.score import DayScores, Seen
 from crm_ml.jobs.score_history import published_scores
@@ -208,8 +209,8 @@ def explain(
     language: str | None = None,
     dry_run: bool = False,
     progress: Callable[[str], None] | None = None,
-) -> ExplainResult:
-    """Explain the score of one customer on a day, and write it as a page with pictures.
+) -> ExplainResult | LeadExplanation:
+    """Explain the score of one customer, or lead, on a day, and write it as a page with pictures.
 
     Everything shown was visible at the start of the day; the score is that of the published set, to the last digit.
 
@@ -217,10 +218,10 @@ def explain(
     ----------
     workspace : Workspace or str or Path
         The workspace or its folder.
-    kind : {"churn"}
-        What to explain.
+    kind : {"churn", "leads"}
+        What to explain; of a lead the result is a `crm_ml.jobs.explain_lead.LeadExplanation`.
     subject_id : str
-        The customer.
+        The customer, or the lead.
     as_of : date or ISO text
         The business day.
     out : path, optional
@@ -248,10 +249,20 @@ def explain(
         The model's files are not exactly those that were registered.
     """
     workspace, day = as_workspace(workspace), as_day(as_of)
-    require_churn(workspace, kind)
+    require_kind(workspace, kind)
     said = language or workspace.settings.language
     if said not in ("de", "en"):
         raise UsageError(f"language must be de or en; found {said!r}")
+    if kind == LEADS:
+        return explain_lead(
+            workspace,
+            subject_id,
+            day,
+            out=None if out is None else Path(out),
+            language=said,
+            dry_run=dry_run,
+            say=progress or (lambda _line: None),
+        )
     if not subject_id:
         raise UsageError("explain needs the id of a customer", remedy="Name it after the kind.")
     say = progress or (lambda _line: None)

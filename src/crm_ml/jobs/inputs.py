@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from crm_ml import names as n
-from crm_ml.errors import DataError, Failure, UsageError, did_you_mean
+from crm_ml.errors import DataError, UsageError, did_you_mean
 from crm_ml.jobs.definition import require_tables
 from crm_ml.jobs.settings import Workspace, open_workspace
 from crm_ml.tables import Tables, read_tables
@@ -81,23 +81,6 @@ def require_kind(workspace: Workspace, kind: str) -> None:
         )
     if kind == CHURN:
         require_tables(workspace)
-
-
-def require_churn(workspace: Workspace, kind: str) -> None:
-    """Raise as `require_kind` does, and for leads where this version only has their features.
-
-    Raises
-    ------
-    Failure
-        For leads.
-    """
-    require_kind(workspace, kind)
-    if kind == LEADS:
-        raise Failure(
-            "Of lead scoring this version has the features only",
-            remedy="Use `crm-ml features leads`, or churn.",
-            code="not_in_this_version",
-        )
 
 
 def read_inputs(workspace: Workspace, *, only: Collection[str] | None = None, strict: bool = True) -> Tables:

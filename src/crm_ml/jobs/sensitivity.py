@@ -17,7 +17,7 @@ from crm_ml.features import build_features, cutoff_us, visible
 from crm_ml.features.outcome import CONTRACT_CANCELLED, NO_PURCHASE, PARTIAL
 from crm_ml.features.timeline import date_of, zone_clock
 from crm_ml.jobs.definition import eligible, outcomes
-from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_churn
+from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, as_day, as_workspace, nothing_visible, read_inputs, require_kind
 from crm_ml.jobs.settings import ChurnSettings, Workspace
 from crm_ml.models import Dataset, make_dataset
 from crm_ml.models.evaluation.sensitivity import agreement_table, auc_between, cheap_scores
@@ -134,7 +134,7 @@ def definition_sensitivity(
         The history is too short, or the workspace's own definition has too few churned customers.
     """
     workspace, day, say = as_workspace(workspace), as_day(as_of), progress or (lambda _line: None)
-    require_churn(workspace, CHURN)
+    require_kind(workspace, CHURN)
     wanted = dict(definitions or other_definitions(workspace.settings.churn))
     say("reading tables")
     tables = read_inputs(workspace, only=CHURN_TABLES)

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_ml.features import AnyFeature, default_features
-from crm_ml.features.spec import CAUSES
+from crm_ml.features import LEAD, AnyFeature, default_features
+from crm_ml.features.spec import CAUSES, LEAD_CAUSES
 from crm_ml.models.explain.contributions import Contributions
 
 FloatArray = NDArray[np.float64]
@@ -63,6 +63,15 @@ _LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "relationship_age": ("Dauer der Kundenbeziehung", "age of the relationship"),
     "profile": ("Unternehmen", "company profile"),
     "season": ("Saison", "season"),
+    "lead_interest": ("Interesse", "interest"),
+    "lead_dialogue": ("Austausch", "dialogue"),
+    "lead_response": ("Reaktionszeit", "response"),
+    "lead_stage": ("Stufe", "stage"),
+    "lead_person": ("Person", "person"),
+    "lead_company": ("Unternehmen", "company"),
+    "lead_source": ("Herkunft und Kampagne", "source and campaign"),
+    "lead_owner": ("Zuständiger", "owner"),
+    "lead_age": ("Alter der Anfrage", "age of the enquiry"),
     REST: ("Übrige Einflüsse", "other influences"),
 }
 
@@ -79,8 +88,8 @@ def causes() -> tuple[str, ...]:
 
 
 def declared_features(extra: Iterable[AnyFeature] = ()) -> dict[str, AnyFeature]:
-    """Return the known features by id: the catalogue, those added in this process, and the given ones."""
-    return {feature.id: feature for feature in (*default_features(), *extra)}
+    """Return the known features of customers and leads by id: catalogue, those added in this process, the given."""
+    return {feature.id: feature for feature in (*default_features(), *default_features(of=LEAD), *extra)}
 
 
 def cause_of(feature_id: str, declared: Mapping[str, AnyFeature] | None = None) -> str:
@@ -192,7 +201,7 @@ def members(
             found.setdefault(cause_of(name, declared), []).append((column, ~empty))
             found.setdefault(PAUSE, []).append((column, empty))
     own = sorted(group for group in found if group.startswith(OWN))
-    return {group: found[group] for group in (*CAUSES, *own) if group in found}
+    return {group: found[group] for group in (*CAUSES, *LEAD_CAUSES, *own) if group in found}
 
 
 def sum_of(matrix: FloatArray, columns: Sequence[Member]) -> FloatArray:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_ml.features import AnyFeature
-from crm_ml.models.explain import texts_de, texts_en
+from crm_ml.models.explain import texts_de, texts_de_leads, texts_en, texts_en_leads
 from crm_ml.models.explain.contributions import Contributions
 from crm_ml.models.explain.groups import OWN, REST, Member, declared_features, members, sum_of
 from crm_ml.models.explain.tones import NOW, USUAL, supported
@@ -30,6 +30,7 @@ LEAST_SHARE: Final = 0.05
 _EVEN: Final = 0.05
 _FIRST: Final = 1e9
 _NEARLY: Final = 0.5
+_LEADS: Final = "lead_"
 """A feature with at least this share of the leading one's contribution may lead if its value speaks for itself."""
 
 FloatArray = NDArray[np.float64]
@@ -74,6 +75,7 @@ def reasons_for(
     currency: str,
     top: int = TOP,
     features: Sequence[AnyFeature] = (),
+    leads: bool = False,
 ) -> list[list[Reason]]:
     """Return the reasons of each row: causes that raise the risk, then causes that lower it, then the rest.
 
@@ -97,6 +99,8 @@ def reasons_for(
         Most causes shown per row.
     features : sequence of features
         Declarations of own features besides those added in this process (own attributes of the customers table).
+    leads : bool
+        Whether the rows are about leads: what raises the margin is then good news.
 
     Returns
     -------
@@ -116,7 +120,7 @@ def reasons_for(
     matrix = contributions.values.to_numpy(dtype=np.float64)
     groups = members(contributions, declared, frame)
     sums = np.stack([sum_of(matrix, columns) for columns in groups.values()], axis=1)
-    shown, leads = _clear(sums), np.zeros(sums.shape, np.int64)
+    shown, leading = _clear(sums), np.zeros(sums.shape, np.int64)
     parts = []
     for number, (group, columns) in enumerate(groups.items()):
         names = [str(contributions.values.columns[column]) for column, _ in columns]
@@ -125,21 +129,21 @@ def reasons_for(
             part = _Part(frame, rows, group, sums[rows, number], raises)
             parts.append((number, names, part))
             if len(rows):
-                leads[rows, number], speaks = _leading(_own(matrix, columns, part), part, names)
+                leading[rows, number], speaks = _leading(_own(matrix, columns, part), part, names)
                 # "3 products in 90 days" worries nobody: what does not speak for itself needs more weight to be told
-                shown[rows, number] = group.startswith(OWN) | speaks | (np.abs(part.sums) >= PLAIN_LEAST)
+                shown[rows, number] = group.startswith((OWN, _LEADS)) | speaks | (np.abs(part.sums) >= PLAIN_LEAST)
     ranks = _ranked(sums, shown, top)
     told = np.full(ranks.shape, None, object)
     for number, names, whole in parts:
         rows, places = np.nonzero((ranks == number) & ((sums[:, [number]] > 0) == whole.raises))
         if len(rows):
             part = _Part(frame, rows, whole.group, sums[rows, number], whole.raises)
-            told[rows, places] = _told(part, names, leads[rows, number], (declared, currency))
+            told[rows, places] = _told(part, names, leading[rows, number], (declared, currency, leads))
     # column by column, so that a row gives the same whatever rows it stands among
     rest = sum_of(matrix, [(column, None) for column in range(matrix.shape[1])])
     rest -= sum_of(sums, list(enumerate(_in_ranks(ranks, sums.shape).T)))
     return [
-        [*(kept := [reason for reason in mine if reason is not None]), _rest(left, alone=not kept)]
+        [*(kept := [reason for reason in mine if reason is not None]), _rest(left, alone=not kept, leads=leads)]
         for mine, left in zip(told.tolist(), rest.tolist(), strict=True)
     ]
 
@@ -220,7 +224,7 @@ def _leading(own: FloatArray, part: _Part, names: Sequence[str]) -> tuple[IntArr
 
 
 def _told(
-    part: _Part, names: Sequence[str], leading: IntArray, how: tuple[Mapping[str, AnyFeature], str]
+    part: _Part, names: Sequence[str], leading: IntArray, how: tuple[Mapping[str, AnyFeature], str, bool]
 ) -> list[Reason]:
     """Return the reason of each row of a part."""
     found: list[Reason | None] = [None] * len(part.rows)
@@ -232,9 +236,9 @@ def _told(
     return [reason for reason in found if reason is not None]
 
 
-def _of_feature(part: _Part, feature_id: str, how: tuple[Mapping[str, AnyFeature], str]) -> list[Reason]:
+def _of_feature(part: _Part, feature_id: str, how: tuple[Mapping[str, AnyFeature], str, bool]) -> list[Reason]:
     """Return the reason of each row of a part that one feature leads; equal sentences are made once."""
-    declared, currency = how
+    declared, currency, leads = how
     feature: str | AnyFeature = declared.get(feature_id, feature_id)
     values, beside = _values(part, feature_id), part.beside(feature_id)
     known = [math.nan] * len(values) if beside is None else beside[1].tolist()
@@ -246,7 +250,15 @@ def _of_feature(part: _Part, feature_id: str, how: tuple[Mapping[str, AnyFeature
         if key not in texts:
             context = {} if beside is None else {beside[0]: other}
             de, en = (
-                sentence(feature, value, raises=part.raises, language=language, context=context, currency=currency)
+                sentence(
+                    feature,
+                    value,
+                    raises=part.raises,
+                    language=language,
+                    context=context,
+                    currency=currency,
+                    leads=leads,
+                )
                 for language in ("de", "en")
             )
             texts[key] = (de, en)
@@ -267,6 +279,7 @@ def _values(part: _Part, feature_id: str) -> list[Value]:
     ]
 
 
-def _rest(contribution: float, *, alone: bool) -> Reason:
+def _rest(contribution: float, *, alone: bool, leads: bool) -> Reason:
     case = "only" if alone else "even" if abs(contribution) < _EVEN else "raises" if contribution > 0 else "lowers"
-    return Reason(REST, None, None, contribution, texts_de.REST[case], texts_en.REST[case])
+    german, english = (texts_de_leads, texts_en_leads) if leads else (texts_de, texts_en)
+    return Reason(REST, None, None, contribution, german.REST[case], english.REST[case])

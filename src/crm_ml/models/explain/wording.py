@@ -31,14 +31,14 @@ from functools import lru_cache
 from typing import Final
 
 from crm_ml.errors import UsageError
-from crm_ml.features import CATALOGUE, AnyFeature
-from crm_ml.models.explain import amounts, texts_de, texts_en
+from crm_ml.features import CATALOGUE, LEAD_CATALOGUE, AnyFeature
+from crm_ml.models.explain import amounts, texts_de, texts_de_leads, texts_en, texts_en_leads
 from crm_ml.models.explain.groups import declared_features, feature_label
 from crm_ml.models.explain.texts_de_orders import Texts
 from crm_ml.models.explain.tones import NOW, USUAL, tone_of
 
 Value = float | str | None
-_CATALOGUE: Final = frozenset(feature.id for feature in CATALOGUE)
+_CATALOGUE: Final = frozenset(feature.id for feature in (*CATALOGUE, *LEAD_CATALOGUE))
 _WINDOW: Final = re.compile(r"(.+)_(\d+)d")
 _SLOT: Final = re.compile(r"\{(\w+)(?:\|([^|}]*)\|([^|}]*)|:(\w))?\}")
 _TEXT_SHOWN: Final = 60
@@ -66,6 +66,7 @@ def sentence(
     language: str,
     context: Mapping[str, Value] | None = None,
     currency: str = "EUR",
+    leads: bool = False,
 ) -> str:
     """Return what a value means for a customer's risk, as a person would say it.
 
@@ -83,6 +84,8 @@ def sentence(
         Values of other features of the same customer (`CONTEXT_FEATURES`): they say what is usual.
     currency : str
         Code of the currency of amounts.
+    leads : bool
+        Whether it is about a lead, and so about the chance that it is won.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def sentence(
     missing = value is None or (not _shown(value, language) if isinstance(value, str) else not math.isfinite(value))
     if texts is None:
         declared = declared_features().get(feature) if isinstance(feature, str) else feature
-        return _own(feature_id, declared, None if missing else value, (raises, language, currency))
+        return _own(feature_id, declared, None if missing else value, (raises, language, currency, leads))
     if missing or value is None:
         return _filled(texts["null"], language, _windows(feature_id, language))
     if "plain" not in texts and "bad" in texts:
@@ -131,6 +134,9 @@ def texts_of(feature_id: str, language: str) -> Texts | None:
     """
     if feature_id not in _CATALOGUE:
         return None  # an own feature may be called like one of ours and mean something else
+    if feature_id.startswith("lead_"):
+        leads = texts_de_leads.TEXTS if language == "de" else texts_en_leads.TEXTS
+        return leads.get(feature_id)
     book = texts_de.TEXTS if language == "de" else texts_en.TEXTS
     match = _WINDOW.fullmatch(feature_id)
     return book.get(feature_id) or (book.get(match[1]) if match else None)
@@ -232,10 +238,12 @@ def _shown(value: Value, language: str) -> str:
     return text if len(text) <= _TEXT_SHOWN else text[: _TEXT_SHOWN - 1] + "…"
 
 
-def _own(feature_id: str, declared: AnyFeature | None, value: Value, how: tuple[bool, str, str]) -> str:
+def _own(feature_id: str, declared: AnyFeature | None, value: Value, how: tuple[bool, str, str, bool]) -> str:
     """Return the sentence of a feature that brings only its label and unit."""
-    raises, language, currency = how
+    raises, language, currency, leads = how
     texts = texts_de.OWN if language == "de" else texts_en.OWN
+    if leads:
+        texts = texts_de_leads.OWN if language == "de" else texts_en_leads.OWN
     label = _shown(feature_label(feature_id, language, declared), language)
     words = {"label": label[:1].upper() + label[1:]}
     if value is None:
