@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import crm_ml as crm
-from crm_ml.errors import DataError, Failure
+from crm_ml.errors import DataError
 from crm_ml.jobs.features import write_features
 
 DAY = "2026-03-02"
@@ -70,8 +70,3 @@ def test_a_day_before_the_first_lead_is_refused(ws):
 def test_a_spine_of_customers_is_refused(ws):
     with pytest.raises(DataError, match="must have the columns lead_id and as_of; lead_id is missing"):
         crm.build_features(ws, "leads", spine=pd.DataFrame({"customer_id": ["1"], "as_of": [dt.date(2026, 3, 2)]}))
-
-
-def test_training_says_that_it_is_not_there_yet(ws):
-    with pytest.raises(Failure, match="the features only"):
-        crm.train(ws, "leads", as_of=DAY)

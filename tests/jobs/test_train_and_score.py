@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import crm_ml as crm
-from crm_ml.errors import DataError, Failure, HeldBack, UsageError
+from crm_ml.errors import DataError, HeldBack, UsageError
 from crm_ml.jobs.demo import make_demo
 from crm_ml.jobs.features import write_features
 from crm_ml.jobs.init import init_workspace
@@ -214,11 +214,9 @@ def test_a_spine_must_be_one(workspace, spine, told):
         crm.build_features(workspace, spine=pd.DataFrame(spine))
 
 
-def test_leads_are_for_a_later_version(workspace, firm_day):
-    text = (workspace / "crm.yaml").read_text()
-    (workspace / "crm.yaml").write_text(text.replace("tables:\n", "tables:\n  leads: {source: data/leads.parquet}\n"))
+def test_leads_that_are_not_mapped_are_refused(workspace, firm_day):
     for job in (crm.train, crm.score):
-        with pytest.raises(Failure, match="Of lead scoring this version has the features only"):
+        with pytest.raises(DataError, match="The table leads is needed for leads and is not mapped"):
             job(workspace, "leads", as_of=firm_day)
     with pytest.raises(UsageError, match=r'There is no model "chrun"\. Did you mean "churn"\?'):
         crm.score(workspace, "chrun", as_of=firm_day)
