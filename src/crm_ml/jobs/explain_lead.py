@@ -25,7 +25,7 @@ from crm_ml.jobs.policy_file import load_policy
 from crm_ml.jobs.publish import set_before
 from crm_ml.jobs.score import KIND, see
 from crm_ml.jobs.settings import Workspace, inside
-from crm_ml.models.explain import shown
+from crm_ml.models.explain import amounts, shown
 from crm_ml.models.explain.groups import cause_label
 from crm_ml.models.explain.pictures_customer import Step
 from crm_ml.tables import Tables
@@ -75,6 +75,7 @@ class LeadExplanation:
     touches : DataFrame
         ``at`` (local time stamp), ``what``: touches and stages that were visible, oldest first.
     language : {"de", "en"}
+    currency : str
     page : Path or None
     """
 
@@ -97,6 +98,7 @@ class LeadExplanation:
     model_sha256: str
     train_as_of: dt.date
     language: str
+    currency: str = "EUR"
     page: Path | None = None
 
     @property
@@ -113,7 +115,7 @@ class LeadExplanation:
             Step(cause_label(reason["group"], said), reason[f"text_{said}"], reason["contribution"])
             for reason in self.reasons
         ]
-        return waterfall_figure(steps, p_start=self.p_base, p_end=self.p_win, language=said)
+        return waterfall_figure(steps, p_start=self.p_base, p_end=self.p_win, language=said, lead=True)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
@@ -203,6 +205,7 @@ def _explained(leads: DayLeads, row: pd.Series[Any], lead_id: str, language: str
         model_sha256=how.model_sha256,
         train_as_of=leads.serving.train_as_of,
         language=language,
+        currency=leads.seen.tables.currency,
     )
 
 
@@ -280,6 +283,7 @@ def _page(result: LeadExplanation) -> str:
         f"<li>{'▲' if reason['contribution'] > 0 else '▼'} {escape(reason[f'text_{said}'])}</li>"
         for reason in result.reasons
     )
+    worth = escape(amounts.money(result.expected_value, result.currency, said))
     model = word("model", version=result.model_version, kind=result.model_kind, trained=result.train_as_of)
     return f"""<!DOCTYPE html>
 <html lang="{said}"><head><meta charset="utf-8">
@@ -292,7 +296,7 @@ img{{max-width:100%}}td{{padding:.15rem 1.5rem .15rem 0}}li{{margin:.3rem 0}}ul{
 <h1>{word("title", id=result.lead_id)}</h1>
 <p>{word("as_of", day=shown.date(result.as_of, said))}</p>
 <p><b>{escape(shown.share(result.p_win, said))}</b> {word("chance", days=result.horizon_days)} ·
-{word("grade")} <b>{result.grade}</b> · {word("value")} <b>{result.expected_value:,.0f}</b></p>
+{word("grade")} <b>{result.grade}</b> · {word("value")} <b>{worth}</b></p>
 <h2>{word("reasons")}</h2><ul>{reasons}</ul>
 <img src="{PICTURE}" alt="{word("reasons")}">
 <h2>{word("history")}</h2><table>{rows(moved)}</table>

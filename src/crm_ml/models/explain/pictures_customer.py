@@ -39,7 +39,9 @@ class Step:
     contribution: float
 
 
-def waterfall_figure(steps: Sequence[Step], *, p_start: float, p_end: float, language: str = "de") -> Figure:
+def waterfall_figure(
+    steps: Sequence[Step], *, p_start: float, p_end: float, language: str = "de", lead: bool = False
+) -> Figure:
     r"""Return how the causes lead from a typical customer to this one, as arrows from row to row.
 
     The axis is the log-odds before calibration, without numbers: the two ends carry their probabilities.
@@ -52,6 +54,8 @@ def waterfall_figure(steps: Sequence[Step], *, p_start: float, p_end: float, lan
         Calibrated probability at both ends.
     language : {"de", "en"}
         Of the words.
+    lead : bool
+        Whether it is about a lead's chance rather than a customer's risk.
 
     Examples
     --------
@@ -60,6 +64,7 @@ def waterfall_figure(steps: Sequence[Step], *, p_start: float, p_end: float, lan
     >>> [text.get_text() for text in figure.axes[2].texts][:2]
     ['18\xa0%', '43\xa0%']
     """
+    of = "_lead" if lead else ""
     rows = len(steps) + 2
     height = 0.75 + 0.56 * rows
     figure = canvas(height)
@@ -67,7 +72,7 @@ def waterfall_figure(steps: Sequence[Step], *, p_start: float, p_end: float, lan
     stripes = figure.add_axes((0.012, bottom, 0.973, top - bottom))
     words = figure.add_axes((0.012, bottom, 0.53, top - bottom))
     bars = figure.add_axes((0.555, bottom, 0.43, top - bottom))
-    figure.text(0.012, 1 - 0.2 / height, say("why", language), fontsize=12, weight="bold", color=INK, va="center")
+    figure.text(0.012, 1 - 0.2 / height, say(f"why{of}", language), fontsize=12, weight="bold", color=INK, va="center")
     edges = np.concatenate(([0.0], np.cumsum([step.contribution for step in steps])))
     span = float(edges.max() - edges.min()) or 1.0
     for axes in (stripes, words, bars):
@@ -77,16 +82,16 @@ def waterfall_figure(steps: Sequence[Step], *, p_start: float, p_end: float, lan
         stripes.axhspan(row - 0.5, row + 0.5, color="#f4f4f4", linewidth=0)
     words.set_xlim(0, 1)
     bars.set_xlim(float(edges.min()) - 0.2 * span, float(edges.max()) + 0.2 * span)
-    _end(words, bars, (0, float(edges[0])), say("start", language), shown.share(p_start, language))
-    _end(words, bars, (rows - 1, float(edges[-1])), say("end", language), shown.share(p_end, language))
+    _end(words, bars, (0, float(edges[0])), say(f"start{of}", language), shown.share(p_start, language))
+    _end(words, bars, (rows - 1, float(edges[-1])), say(f"end{of}", language), shown.share(p_end, language))
     for row, step in enumerate(steps, start=1):
         _cause(words, row, step)
         _arrow(bars, row, (float(edges[row - 1]), float(edges[row])), span)
     for row in range(rows - 1):
         at = float(edges[row])
         bars.plot([at, at], [row + 0.24, row + 1 - 0.24], color=GREY, linewidth=0.8, zorder=2)
-    bars.text(0.0, -0.01, say("less", language), transform=bars.transAxes, va="top", fontsize=9.5, color=LOWERS)
-    bars.text(1.0, -0.01, say("more", language), transform=bars.transAxes, va="top", ha="right", fontsize=9.5,
+    bars.text(0.0, -0.01, say(f"less{of}", language), transform=bars.transAxes, va="top", fontsize=9.5, color=LOWERS)
+    bars.text(1.0, -0.01, say(f"more{of}", language), transform=bars.transAxes, va="top", ha="right", fontsize=9.5,
               color=RAISES)  # fmt: skip
     return figure
 
