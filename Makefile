@@ -10,6 +10,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 # OpenMP threads that spin while waiting slow down everything else on a small machine
 export OMP_WAIT_POLICY := passive
+# compiled modules are kept: compiling MLflow, pandas and the rest anew takes each process seconds
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test stress desktop pictures check format lock catalogue reference card clean
 

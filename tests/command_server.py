@@ -27,16 +27,25 @@ def preload() -> None:
     """Import what the commands import, and load the compiled kernels by using them once."""
     warnings.simplefilter("ignore")
     for name in (
+        "alembic.command",
         "crm_ml.cli.app",
         "crm_ml.jobs.backtest",
         "crm_ml.jobs.demo",
+        "crm_ml.jobs.feedback",
         "crm_ml.jobs.init",
         "crm_ml.models.explain.pictures",
+        "holidays.countries",
+        "jinja2",
         "lightgbm",
         "matplotlib.figure",
+        "mlflow.store.model_registry.sqlalchemy_workspace_store",
         "mlflow.tracking",
         "mlflow.store.model_registry.sqlalchemy_store",
         "mlflow.store.tracking.sqlalchemy_store",
+        "mlflow.store.tracking.sqlalchemy_workspace_store",
+        "pyarrow.dataset",
+        "sqlalchemy.dialects.sqlite",
+        "xlsxwriter",
     ):
         importlib.import_module(name)
     import pandas as pd
