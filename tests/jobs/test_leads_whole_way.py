@@ -44,8 +44,10 @@ def test_a_training_says_what_it_found(firm):
     (file,) = (firm / "mlflow" / "bundles").glob("*/bundle.json")
     bundle = json.loads(file.read_text())
     assert bundle["label"] == {"target": "won", "gap_days": 0, "horizon_days": 90}
-    assert set(bundle["baselines"]) == {"source_rate", "stage", "best_column"}
-    assert "customer" not in " ".join(warning["message"] for warning in bundle["warnings"])
+    meta = bundle["meta"]
+    assert set(meta["baselines"]) == {"source_rate", "stage", "best_column"}
+    assert meta["train_events"] > 100
+    assert not any("churn" in warning["message"] for warning in meta["warnings"])
 
 
 def test_scores_are_of_the_open_leads_and_twice_is_once(copy):
