@@ -1,4 +1,4 @@
-"""What every test run shares: which folders hold no tests, which run first, and that a skip in CI is a failure."""
+"""What every test run shares: which folders hold no tests, and that a skip in CI is a failure unless it is listed."""
 
 import os
 from pathlib import Path
@@ -12,33 +12,12 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# with two workers a long test that comes last leaves one of them idle: these files first, the longest at the head
-LONG_FILES = (
-    "test_kill_at_every_point.py",
-    "test_daily_faults.py",
-    "test_feedback_faults.py",
-    "test_oracle_features.py",
-    "test_time_rules.py",
-    "test_lead_time_rules.py",
-    "test_training.py",
-    "test_stops_and_crowds.py",
-    "test_hostile_registry.py",
-    "test_planted.py",
-    "test_backtest_faults.py",
-    "test_oracle_leads.py",
-)
-
 # reason of the skip (its beginning) -> why it may be skipped in CI
 ALLOWED_SKIPS: dict[str, str] = {
     "SCIPY_ARRAY_API is not set": "scikit-learn's check of other array libraries; ours take NumPy and pandas",
     "root reads everything": "CI runs as root, for whom no file is unreadable",
     "the superuser may write anywhere": "CI runs as root, for whom no folder is read-only",
 }
-
-
-def pytest_collection_modifyitems(items):
-    rank = {name: place for place, name in enumerate(LONG_FILES)}
-    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
 @pytest.hookimpl(hookwrapper=True)
