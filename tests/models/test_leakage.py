@@ -23,6 +23,7 @@ from crm_ml.models.evaluation import auc, find_leaks
 from crm_ml.models.evaluation.fates import carriers, fates
 from crm_ml.models.evaluation.probes import auc_gain, dealt
 from crm_ml.models.evaluation.traits import coded, trait
+from crm_ml.models.terms import LEAD_TERMS
 
 AT = dt.date(2026, 3, 1)
 
@@ -215,6 +216,21 @@ def test_a_feature_computed_from_events_is_told_but_not_held_back():
     assert [(f.code, f.examples) for f in report.findings] == [("suspicious_feature", ("days_since_last_order",))]
 
 
+def test_what_is_computed_of_leads_is_told_but_not_held_back():
+    frame, y, _ = leavers()
+    data = made(frame.assign(lead_stage_rank=y * 3.0, lead_source_won_share=y * 0.5, lead_has_phone=y * 1.0), y)
+    report = find_leaks(data, terms=LEAD_TERMS)
+    assert report.held_back == ("lead_has_phone",)  # the source says it as of today
+    computed = next(f for f in report.findings if f.code == "suspicious_feature")
+    assert computed.examples == ("lead_stage_rank", "lead_source_won_share")
+    behaviours = report.table.set_index("feature")["behaviour"]
+    assert (behaviours == "computed").to_dict() == {
+        "lead_stage_rank": True,
+        "lead_source_won_share": True,
+        "lead_has_phone": False,
+    }
+
+
 def test_an_attribute_without_which_the_auc_collapses_is_held_back_on_a_single_snapshot():
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"customer_id": np.arange(900).astype(str), "as_of": dt.date(2026, 1, 1)})
@@ -255,6 +271,17 @@ def test_leak_allow_takes_the_column_behind_a_feature():
     data = made(frame.assign(days_since_customer_since=since), y)
     assert find_leaks(data).held_back == ("days_since_customer_since",)
     assert find_leaks(data, allow=["customer_since"]).held_back == ()
+
+
+def test_leak_allow_takes_the_column_behind_features_of_leads():
+    frame, y, _ = leavers()
+    data = made(
+        frame.assign(lead_has_phone=y * 1.0, lead_employees=y * 5.0, lead_company_size=np.where(y, "1-9", "10-49")), y
+    )
+    report = find_leaks(data, allow=["phone", "employees"], terms=LEAD_TERMS)
+    assert report.held_back == ()
+    assert sorted(report.allowed) == ["lead_company_size", "lead_employees", "lead_has_phone"]
+    assert {f.code for f in report.findings} == {"leak_allowed"}
 
 
 def test_no_value_of_an_attribute_stands_in_a_finding():

@@ -27,7 +27,7 @@ from crm_ml.tables import Tables
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LEAD_SCHEMA_VERSION = 1
+LEAD_SCHEMA_VERSION = 2
 """Raised whenever the same inputs give other scores or columns than before."""
 NOTE_NO_VALUE = "value_is_one"
 NOTE_WAITS = "waits_for_us"

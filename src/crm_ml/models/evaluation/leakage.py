@@ -7,7 +7,7 @@ source says it *today*, and may have been overwritten when the customer left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,8 +16,9 @@ import pandas as pd
 from crm_ml.errors import Finding, did_you_mean
 from crm_ml.features.attributes import FEATURES as DESCRIPTIVE
 from crm_ml.features.attributes import slug
-from crm_ml.features.catalogue import default_features
+from crm_ml.features.catalogue import CATALOGUE, LEAD_CATALOGUE, default_features
 from crm_ml.features.spec import AttributeFeature
+from crm_ml.features.subjects import LEAD
 from crm_ml.models.dataset import BoolArray, Dataset
 from crm_ml.models.evaluation.fates import FOLDS, LEAST_CARRIERS, Carriers, Fates, IntArray, carriers, fates
 from crm_ml.models.evaluation.intervals import Interval
@@ -195,7 +196,8 @@ def _said_of(finding: Finding, words: Sequence[tuple[str, str]]) -> Finding:
 
 
 def _computed() -> set[str]:
-    return {f.id for f in default_features() if not isinstance(f, AttributeFeature)}
+    declared = (*default_features(), *default_features(of=LEAD))
+    return {f.id for f in declared if not isinstance(f, AttributeFeature)}
 
 
 def _fewer_customers(data: Dataset) -> Dataset:
@@ -353,8 +355,8 @@ def _report(leaks: Sequence[Leak], allow: tuple[str, ...], features: Sequence[st
 
 def _ids(name: str, features: Sequence[str]) -> list[str]:
     """Return the features that a column of the mapping, or an id, stands for."""
-    of_column: Mapping[str, str] = {f.column: f.id for f in DESCRIPTIVE if isinstance(f, AttributeFeature)}
-    wanted = {name, of_column.get(name, name), f"attribute_{slug(name)}"}
+    described = [f for f in (*CATALOGUE, *LEAD_CATALOGUE) if isinstance(f, AttributeFeature)]
+    wanted = {name, f"attribute_{slug(name)}", *(f.id for f in described if f.column == name)}
     return [feature for feature in features if feature in wanted]
 
 

@@ -11,14 +11,17 @@ SYMBOLS: Final = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 _HUGE: Final = 1e15
 _SWAP: Final = str.maketrans(",.", ".,")
 _HOURS_SHOWN: Final = 72
+_WHOLE_HOURS: Final = 10
 _UNITS: Final = {
     "de": {
+        "minutes": ("Minute", "Minuten"),
         "hours": ("Stunde", "Stunden"),
         "days": ("Tag", "Tagen"),
         "months": ("Monat", "Monaten"),
         "years": ("Jahr", "Jahren"),
     },
     "en": {
+        "minutes": ("minute", "minutes"),
         "hours": ("hour", "hours"),
         "days": ("day", "days"),
         "months": ("month", "months"),
@@ -216,3 +219,23 @@ def waiting(hours: float, language: str) -> str:
     if hours < _HOURS_SHOWN:
         return counted(hours, *units["hours"], language)
     return counted(hours / 24, *units["days"], language)
+
+
+def elapsed(hours: float, language: str, *, after: bool = False) -> str:
+    """Return the time since an instant: minutes, hours up to three days, then days, months, years (German: dative).
+
+    With `after` it is the time that something lies behind ("4 Tage nach").
+
+    Examples
+    --------
+    >>> [elapsed(hours, "de") for hours in (0.25, 3.5, 26.2, 96, 2400)]
+    ['15 Minuten', '3,5 Stunden', '26 Stunden', '4 Tagen', '3 Monaten']
+    >>> elapsed(96, "de", after=True), elapsed(0.001, "en")
+    ('4 Tage', '1 minute')
+    """
+    if 0 <= hours < 1:
+        return counted(max(round(hours * 60), 1), *_UNITS[language]["minutes"], language)
+    if hours < _HOURS_SHOWN:
+        return counted(round(hours) if hours >= _WHOLE_HOURS else hours, *_UNITS[language]["hours"], language)
+    found = duration(round(hours / 24), language)
+    return found.removesuffix("n") if after and language == "de" else found

@@ -92,6 +92,18 @@ def declared_features(extra: Iterable[AnyFeature] = ()) -> dict[str, AnyFeature]
     return {feature.id: feature for feature in (*default_features(), *default_features(of=LEAD), *extra)}
 
 
+def about_leads(feature_ids: Iterable[object]) -> bool:
+    """Return whether a feature of leads is among them.
+
+    Examples
+    --------
+    >>> about_leads(["lead_stage_rank", "attribute_budget"]), about_leads(["orders_count_90d"])
+    (True, False)
+    """
+    known = {feature.id for feature in default_features(of=LEAD)}
+    return any(str(feature_id) in known for feature_id in feature_ids)
+
+
 def cause_of(feature_id: str, declared: Mapping[str, AnyFeature] | None = None) -> str:
     """Return the group that a feature's contribution is counted under, whatever its value.
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from crm_ml.features import AnyFeature
 from crm_ml.models.explain import texts_de, texts_de_leads, texts_en, texts_en_leads
 from crm_ml.models.explain.contributions import Contributions
-from crm_ml.models.explain.groups import OWN, REST, Member, declared_features, members, sum_of
+from crm_ml.models.explain.groups import OWN, REST, Member, about_leads, declared_features, members, sum_of
 from crm_ml.models.explain.tones import NOW, USUAL, supported
+from crm_ml.models.explain.tones_leads import LEAD_LIMITS, WAITS
 from crm_ml.models.explain.wording import CONTEXT_FEATURES, Value, sentence
 
 __all__ = ["CONTEXT_FEATURES", "Reason", "reasons_for"]
@@ -30,8 +31,9 @@ LEAST_SHARE: Final = 0.05
 _EVEN: Final = 0.05
 _FIRST: Final = 1e9
 _NEARLY: Final = 0.5
-_LEADS: Final = "lead_"
 """A feature with at least this share of the leading one's contribution may lead if its value speaks for itself."""
+_LEADS: Final = "lead_"
+"""Beginning of the causes of leads."""
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -75,7 +77,7 @@ def reasons_for(
     currency: str,
     top: int = TOP,
     features: Sequence[AnyFeature] = (),
-    leads: bool = False,
+    leads: bool | None = None,
 ) -> list[list[Reason]]:
     """Return the reasons of each row: causes that raise the risk, then causes that lower it, then the rest.
 
@@ -99,8 +101,9 @@ def reasons_for(
         Most causes shown per row.
     features : sequence of features
         Declarations of own features besides those added in this process (own attributes of the customers table).
-    leads : bool
-        Whether the rows are about leads: what raises the margin is then good news.
+    leads : bool, optional
+        Whether the rows are about leads: what raises the margin is then good news. Not given: whether a feature of
+        leads contributes.
 
     Returns
     -------
@@ -117,6 +120,7 @@ def reasons_for(
     rest -0.01 Other influences balance out.
     """
     declared = declared_features(features)
+    leads = about_leads(contributions.values.columns) if leads is None else leads
     matrix = contributions.values.to_numpy(dtype=np.float64)
     groups = members(contributions, declared, frame)
     sums = np.stack([sum_of(matrix, columns) for columns in groups.values()], axis=1)
@@ -131,7 +135,8 @@ def reasons_for(
             if len(rows):
                 leading[rows, number], speaks = _leading(_own(matrix, columns, part), part, names)
                 # "3 products in 90 days" worries nobody: what does not speak for itself needs more weight to be told
-                shown[rows, number] = group.startswith((OWN, _LEADS)) | speaks | (np.abs(part.sums) >= PLAIN_LEAST)
+                speaks |= _unjudged(part, names, leading[rows, number])
+                shown[rows, number] = group.startswith(OWN) | speaks | (np.abs(part.sums) >= PLAIN_LEAST)
     ranks = _ranked(sums, shown, top)
     told = np.full(ranks.shape, None, object)
     for number, names, whole in parts:
@@ -168,7 +173,7 @@ class _Part:
 
     def beside(self, feature_id: str) -> tuple[str, FloatArray] | None:
         """Return the feature that sentences about a feature like to know besides, with its values."""
-        other = USUAL[feature_id][0] if feature_id in USUAL else NOW.get(feature_id)
+        other = USUAL[feature_id][0] if feature_id in USUAL else NOW.get(feature_id, WAITS.get(feature_id))
         return None if other is None or other not in self.frame.columns else (other, self.numbers(other))
 
     def supports(self, feature_id: str) -> BoolArray:
@@ -221,6 +226,14 @@ def _leading(own: FloatArray, part: _Part, names: Sequence[str]) -> tuple[IntArr
     speaks = np.stack([part.supports(name) for name in names], axis=1)
     found: IntArray = np.argmax(own + np.where(speaks & (own >= _NEARLY * most), most, 0.0), axis=1)
     return found, np.take_along_axis(speaks, found[:, None], axis=1)[:, 0]
+
+
+def _unjudged(part: _Part, names: Sequence[str], leading: IntArray) -> BoolArray:
+    """Return where a lead is told by what has no better or worse side, or by what is missing."""
+    if not part.group.startswith(_LEADS):
+        return np.zeros(len(leading), bool)
+    found = np.stack([np.isnan(part.numbers(name)) | (name not in LEAD_LIMITS) for name in names], axis=1)
+    return np.take_along_axis(found, leading[:, None], axis=1)[:, 0]
 
 
 def _told(

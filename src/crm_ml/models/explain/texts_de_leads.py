@@ -1,4 +1,7 @@
-"""The German sentences about features of leads, as data: feature -> case -> text; see `wording` for cases and slots."""
+"""The German sentences about features of leads, as data: feature -> case -> text; see `wording` for cases and slots.
+
+What raises the chance is good news of a lead. No two features share a sentence.
+"""
 
 from __future__ import annotations
 
@@ -7,181 +10,315 @@ from typing import Final
 
 from crm_ml.models.explain.texts_de_orders import Texts
 
+__all__ = ["NAMES", "OWN", "REST", "STAGES", "TEXTS"]
+
+STAGES: Final = ("Lead", "MQL", "SQL", "Chance", "gewonnen", "verloren")
+"""Stages by their rank."""
+
+NAMES: Final[Mapping[str, Mapping[str, str]]] = {
+    "lead_job_function": {
+        "management": "Geschäftsleitung",
+        "purchasing": "Einkauf",
+        "production": "Produktion",
+        "engineering": "Technik",
+        "maintenance": "Instandhaltung",
+        "quality": "Qualität",
+        "logistics": "Logistik",
+        "sales": "Vertrieb",
+        "marketing": "Marketing",
+        "finance": "Finanzen",
+        "hr": "Personal",
+        "it": "IT",
+        "legal": "Recht",
+        "project": "Projekte",
+        "office": "Büro",
+        "research": "Forschung",
+        "other": "sonstige",
+        "unknown": "nicht erkennbar",
+    },
+    "lead_job_seniority": {
+        "executive": "Unternehmensleitung",
+        "head": "Bereichsleitung",
+        "lead": "Teamleitung",
+        "specialist": "Fachkraft",
+        "assistant": "Assistenz",
+        "trainee": "Ausbildung",
+        "unknown": "nicht erkennbar",
+    },
+    "lead_company_size": {"1000+": "1.000 oder mehr"},
+}
+"""What the package's own codes are called, by feature."""
+
 _TOUCHES: Final[Mapping[str, tuple[str, str, str]]] = {
-    # kind: nothing, one, many; {W} is the window, and "Bisher" without one
-    "page_view": ("keine Seiten angesehen", "Seite angesehen", "Seiten angesehen"),
-    "pricing_view": ("die Preise nicht angesehen", "Blick auf die Preise", "Blicke auf die Preise"),
-    "email_open": ("keine E-Mail geöffnet", "E-Mail geöffnet", "E-Mails geöffnet"),
-    "email_click": ("keinen Link in einer E-Mail angeklickt", "Klick in einer E-Mail", "Klicks in E-Mails"),
-    "form_submit": ("kein Formular abgeschickt", "Formular abgeschickt", "Formulare abgeschickt"),
-    "download": ("nichts heruntergeladen", "Download", "Downloads"),
-    "webinar": ("an keinem Webinar teilgenommen", "Webinar besucht", "Webinare besucht"),
-    "call": ("kein Telefonat", "Telefonat", "Telefonate"),
-    "meeting": ("kein Termin", "Termin", "Termine"),
-    "no_show": ("keinen Termin versäumt", "Termin versäumt", "Termine versäumt"),
-    "reply_sent": ("noch keine Antwort von uns", "Antwort von uns", "Antworten von uns"),
+    # kind: what is counted, the sentence about nothing and about something; <when> is the time looked at
+    "page_view": (
+        "Seitenaufrufe",
+        "Hat <when> keine Seite angesehen.",
+        "Hat <when> {n|Seite|Seiten} angesehen.",
+    ),
+    "pricing_view": (
+        "Aufrufe der Preise",
+        "Hat <when> die Preise nicht angesehen.",
+        "Hat <when> {n:t} die Preise angesehen.",
+    ),
+    "email_open": (
+        "Geöffnete E-Mails",
+        "Hat <when> keine E-Mail von uns geöffnet.",
+        "Hat <when> {n|E-Mail|E-Mails} von uns geöffnet.",
+    ),
+    "email_click": (
+        "Klicks in E-Mails",
+        "Hat <when> auf keinen Link in einer E-Mail geklickt.",
+        "Hat <when> {n:t} auf einen Link in einer E-Mail geklickt.",
+    ),
+    "form_submit": (
+        "Abgeschickte Formulare",
+        "Hat <when> kein Formular abgeschickt.",
+        "Hat <when> {n|Formular|Formulare} abgeschickt.",
+    ),
+    "download": (
+        "Downloads",
+        "Hat <when> nichts heruntergeladen.",
+        "Hat <when> {n:t} etwas heruntergeladen.",
+    ),
+    "webinar": (
+        "Besuche von Webinaren",
+        "War <when> in keinem Webinar.",
+        "War <when> in {n|Webinar|Webinaren}.",
+    ),
+    "call": (
+        "Telefonate",
+        "Wir haben <when> nicht telefoniert.",
+        "Wir haben <when> {n:t} telefoniert.",
+    ),
+    "meeting": (
+        "Termine",
+        "Wir hatten <when> keinen Termin miteinander.",
+        "Wir hatten <when> {n|Termin|Termine} miteinander.",
+    ),
+    "no_show": (
+        "Versäumte Termine",
+        "Hat <when> keinen Termin versäumt.",
+        "Hat <when> {n|Termin|Termine} versäumt.",
+    ),
+    "reply_sent": (
+        "Unsere Antworten",
+        "Hat <when> keine Antwort von uns bekommen.",
+        "Hat <when> {n|Antwort|Antworten} von uns bekommen.",
+    ),
     "reply_received": (
-        "keine Antwort des Interessenten",
-        "Antwort des Interessenten",
         "Antworten des Interessenten",
+        "Hat uns <when> nicht geantwortet.",
+        "Hat uns <when> {n:t} geantwortet.",
     ),
 }
-_SIGNS: Final = "{n|Zeichen|Zeichen} von Interesse"
 
 
 def _touches() -> dict[str, Texts]:
     found: dict[str, Texts] = {}
-    for kind, (nothing, one, many) in _TOUCHES.items():
-        some = f"{{n|{one}|{many}}}"
-        found[f"lead_{kind}_count"] = {
-            "null": f"Nicht bekannt, ob bisher: {one}.",
-            "zero": f"Bisher {nothing}.",
-            "plain": f"Bisher {some}.",
-        }
-        found[f"lead_{kind}_count_14d"] = {
-            "null": f"Nicht bekannt, ob in den letzten 14 Tagen: {one}.",
-            "zero": f"{{W}} {nothing}.",
-            "plain": f"{{W}} {some}.",
-        }
-    for days in (3, 7, 30):
-        found[f"lead_interest_count_{days}d"] = {
-            "null": f"Interesse der letzten {days} Tage nicht bekannt.",
-            "zero": "{W} kein Zeichen von Interesse.",
-            "plain": f"{{W}} {_SIGNS}.",
-        }
+    for kind, (counted, nothing, some) in _TOUCHES.items():
+        for window, when in (("", "bisher"), ("_14d", "{w}")):
+            found[f"lead_{kind}_count{window}"] = {
+                "null": f"{counted} {when} nicht bekannt.",
+                "zero": nothing.replace("<when>", when),
+                "plain": some.replace("<when>", when),
+            }
     return found
 
 
-def _since(what: str, nothing: str) -> Texts:
-    return {"null": nothing, "plain": f"{what} vor {{n:h}}."}
+def _interest(when: str) -> Texts:
+    return {
+        "null": f"Zeichen von Interesse {when} nicht bekannt.",
+        "zero": f"Zeigte {when} kein Interesse.",
+        "bad": f"Zeigte {when} nur {{n:t}} Interesse.",
+        "good": f"Zeigt Interesse: {when} {{n:t}}.",
+        "plain": f"Zeigte {when} {{n:t}} Interesse.",
+    }
 
 
-TEXTS: Final[Mapping[str, Texts]] = {
-    **_touches(),
-    "lead_age_days": {"null": "Alter der Anfrage nicht bekannt.", "plain": "Anfrage vor {n|Tag|Tagen}."},
-    "lead_age_hours": {"null": "Zeitpunkt der Anfrage nicht bekannt.", "plain": "Die Anfrage kam vor {n:h}."},
-    "lead_interest_count": {
-        "null": "Bisheriges Interesse nicht bekannt.",
-        "zero": "Bisher kein Zeichen von Interesse.",
-        "plain": f"Bisher {_SIGNS}.",
+def _group(of: str, plain: str) -> Texts:
+    return {
+        "null": f"{of} nicht bekannt.",
+        "bad": f"{plain}: Solche Anfragen werden seltener gewonnen.",
+        "good": f"{plain}: Solche Anfragen werden öfter gewonnen.",
+    }
+
+
+_WAITS: Final = "Wartet seit {n:i} auf eine Reaktion von uns."
+
+_TIME_TEXTS: Final[Mapping[str, Texts]] = {
+    "lead_age_days": {
+        "null": "Alter der Anfrage nicht bekannt.",
+        "zero": "Anfrage von heute.",
+        "bad": "Alte Anfrage: schon vor {n:d} gekommen.",
+        "good": "Frische Anfrage: erst vor {n:d} gekommen.",
+        "plain": "Anfrage vor {n:d} gekommen.",
     },
-    "lead_active_days_count": {
-        "null": "Tage mit Aktivität nicht bekannt.",
-        "zero": "Bisher an keinem Tag aktiv.",
-        "plain": "Bisher an {n|Tag|Tagen} aktiv.",
+    "lead_age_hours": {
+        "null": "Zeitpunkt der Anfrage nicht bekannt.",
+        "zero": "Die Anfrage kam gerade eben.",
+        "plain": "Die Anfrage kam vor {n:i}.",
     },
-    "lead_assets_count": {
-        "null": "Angesehene Inhalte nicht bekannt.",
-        "zero": "Bisher keine Inhalte angesehen.",
-        "plain": "Bisher {n|Inhalt|verschiedene Inhalte} angesehen.",
+    "lead_hours_since_interest": {
+        "null": "Noch kein Zeichen von Interesse.",
+        "zero": "Zeigt gerade Interesse.",
+        "bad": "Seit {n:i} kein Zeichen von Interesse mehr.",
+        "good": "Frisches Interesse: zuletzt vor {n:i}.",
+        "plain": "Zeigte zuletzt vor {n:i} Interesse.",
     },
-    "lead_contacts_count": {
-        "null": "Zahl der Ansprechpartner nicht bekannt.",
-        "zero": "Bisher kein Ansprechpartner bekannt.",
-        "plain": "Bisher {n|Ansprechpartner|Ansprechpartner}.",
+    "lead_hours_since_theirs": {
+        "null": "Ist seit der Anfrage nicht von sich aus aktiv geworden.",
+        "zero": "Ist gerade von sich aus aktiv geworden.",
+        "bad": "Seit {n:i} nicht mehr von sich aus aktiv.",
+        "bad+": _WAITS,
+        "good": "Bleibt dran: zuletzt vor {n:i} von sich aus aktiv.",
+        "good+": _WAITS,
+        "plain": "Zuletzt vor {n:i} von sich aus aktiv.",
+        "plain+": _WAITS,
     },
-    "lead_hours_since_interest": _since("Letztes Zeichen von Interesse", "Noch kein Zeichen von Interesse."),
-    "lead_hours_since_theirs": _since("Hat sich zuletzt gemeldet", "Hat sich seit der Anfrage nicht gemeldet."),
-    "lead_hours_since_ours": _since("Unser letzter Schritt war", "Wir haben noch keinen Schritt getan."),
-    "lead_hours_since_pricing_view": _since("Letzter Blick auf die Preise", "Hat die Preise noch nie angesehen."),
-    "lead_hours_since_reply_received": _since("Letzte Antwort des Interessenten", "Hat noch nie geantwortet."),
-    "lead_hours_since_no_show": _since("Letzter versäumter Termin", "Hat noch keinen Termin versäumt."),
-    "lead_hours_since_first_ours": _since("Unser erster Schritt war", "Wir haben uns noch nicht gemeldet."),
-    "lead_hours_since_first_interest": _since("Erstes Zeichen von Interesse", "Bislang kein Zeichen von Interesse."),
+    "lead_hours_since_ours": {
+        "null": "Wir haben noch keinen Schritt getan.",
+        "zero": "Unser letzter Schritt war gerade eben.",
+        "plain": "Unser letzter Schritt war vor {n:i}.",
+    },
+    "lead_hours_since_pricing_view": {
+        "null": "Hat die Preise noch nie angesehen.",
+        "zero": "Sieht gerade die Preise an.",
+        "bad": "Hat die Preise seit {n:i} nicht mehr angesehen.",
+        "good": "Hat kürzlich die Preise angesehen: vor {n:i}.",
+        "plain": "Sah zuletzt vor {n:i} die Preise an.",
+    },
+    "lead_hours_since_reply_received": {
+        "null": "Hat noch nie geantwortet.",
+        "zero": "Hat gerade geantwortet.",
+        "bad": "Hat seit {n:i} nicht mehr geantwortet.",
+        "good": "Hat kürzlich geantwortet: vor {n:i}.",
+        "plain": "Hat zuletzt vor {n:i} geantwortet.",
+    },
+    "lead_hours_since_no_show": {
+        "null": "Hat noch nie einen Termin versäumt.",
+        "zero": "Hat gerade einen Termin versäumt.",
+        "bad": "Hat erst vor {n:i} einen Termin versäumt.",
+        "good": "Hat lange keinen Termin mehr versäumt: zuletzt vor {n:i}.",
+        "plain": "Hat zuletzt vor {n:i} einen Termin versäumt.",
+    },
+    "lead_hours_since_first_ours": {
+        "null": "Wir haben uns noch nicht gemeldet.",
+        "zero": "Unser erster Schritt war gerade eben.",
+        "plain": "Unser erster Schritt war vor {n:i}.",
+    },
+    "lead_hours_since_first_interest": {
+        "null": "Bislang kein Zeichen von Interesse.",
+        "zero": "Zeigt gerade zum ersten Mal Interesse.",
+        "plain": "Zeigte vor {n:i} zum ersten Mal Interesse.",
+    },
     "lead_response_hours": {
         "null": "Noch nicht beantwortet.",
+        "null+": "Wartet seit {u:i} auf eine erste Antwort.",
         "zero": "Sofort beantwortet.",
-        "negative": "Wir waren schon vor der Anfrage im Gespräch.",
-        "plain": "Nach {n:h} beantwortet.",
+        "negative": "Wir waren schon {n:j} vor der Anfrage im Gespräch.",
+        "bad": "Spät beantwortet: erst nach {n:i}.",
+        "good": "Schnell beantwortet: nach {n:i}.",
+        "plain": "Nach {n:i} beantwortet.",
     },
     "lead_waiting_hours": {
         "null": "Noch kein Wechsel von Anstoß und Antwort.",
         "zero": "Anstoß und Antwort fielen zusammen.",
-        "negative": "Unser letzter Schritt kam nach dem letzten Anstoß des Interessenten.",
-        "plain": "Hat sich nach unserem letzten Schritt wieder gemeldet, {n:h} später.",
+        "negative": "Wir waren zuletzt am Zug, {n:j} nach dem Interessenten.",
+        "plain": "Wurde {n:j} nach unserem letzten Schritt wieder aktiv und wartet nun.",
     },
     "lead_first_interest_hours": {
         "null": "Nach der Anfrage kein Zeichen von Interesse.",
-        "zero": "Zeichen von Interesse gleich mit der Anfrage.",
-        "negative": "Zeigte schon vor der Anfrage Interesse.",
-        "plain": "Erstes Zeichen von Interesse {n:h} nach der Anfrage.",
+        "zero": "Zeigte Interesse gleich mit der Anfrage.",
+        "negative": "Zeigte schon {n:j} vor der Anfrage Interesse.",
+        "plain": "Zeigte erst {n:j} nach der Anfrage Interesse.",
+    },
+}
+
+_INTEREST_TEXTS: Final[Mapping[str, Texts]] = {
+    **{f"lead_interest_count_{days}d": _interest("{w}") for days in (3, 7, 30)},
+    "lead_interest_count": _interest("bisher"),
+    "lead_active_days_count": {
+        "null": "Tage mit Aktivität nicht bekannt.",
+        "zero": "War bisher an keinem Tag aktiv.",
+        "bad": "War bisher nur an {n|Tag|Tagen} aktiv.",
+        "good": "Immer wieder aktiv: bisher an {n|Tag|Tagen}.",
+        "plain": "War bisher an {n|Tag|Tagen} aktiv.",
+    },
+    "lead_assets_count": {
+        "null": "Angesehene Inhalte nicht bekannt.",
+        "zero": "Hat bisher keine Inhalte angesehen.",
+        "plain": "Hat bisher {n|Inhalt|verschiedene Inhalte} angesehen.",
+    },
+    "lead_contacts_count": {
+        "null": "Zahl der Ansprechpersonen nicht bekannt.",
+        "zero": "Bisher keine Ansprechperson bekannt.",
+        "good": "Mehrere sind beteiligt: bisher {n|Ansprechperson|Ansprechpersonen}.",
+        "plain": "Bisher {n|Ansprechperson|Ansprechpersonen}.",
     },
     "lead_interest_pace": {
         "null": "Tempo des Interesses nicht bekannt.",
         "zero": "Zeigt seit der Anfrage kein Interesse.",
-        "plain": "Im Mittel {n} Zeichen von Interesse am Tag.",
+        "plain": "Im Mittel {n|Zeichen|Zeichen} von Interesse am Tag.",
     },
     "lead_interest_recent_share": {
         "null": "Interesse der letzten 7 Tage nicht vergleichbar.",
         "zero": "Alles Interesse liegt länger als 7 Tage zurück.",
-        "plain": "{n:p} des Interesses fällt in die letzten 7 Tage.",
+        "bad": "Interesse lässt nach: nur {n:p} davon in den letzten 7 Tagen.",
+        "good": "Interesse ist frisch: {n:p} davon in den letzten 7 Tagen.",
+        "plain": "{n:p} des Interesses in den letzten 7 Tagen.",
     },
     "lead_replies_share": {
-        "null": "Noch keine Antwort von uns, auf die er hätte reagieren können.",
+        "null": "Noch keine Antwort von uns, auf die zu reagieren war.",
         "zero": "Hat auf keine unserer Antworten reagiert.",
-        "plain": "Im Mittel {n} Antworten auf jede von uns.",
+        "plain": "Im Mittel {n|Antwort|Antworten} auf jede von uns.",
     },
+}
+
+_STAGE_TEXTS: Final[Mapping[str, Texts]] = {
     "lead_stage_rank": {
         "null": "Stufe nicht bekannt.",
         "zero": "Steht noch am Anfang (Stufe Lead).",
-        "plain": "Steht auf Stufe {n} von 3 (1 MQL, 2 SQL, 3 Chance).",
+        "good": "Schon weit gekommen: steht auf Stufe {n:s}.",
+        "plain": "Steht auf Stufe {n:s}.",
     },
     "lead_stage_rank_max": {
         "null": "Höchste Stufe nicht bekannt.",
         "zero": "Kam bisher nicht über den Anfang hinaus.",
-        "plain": "Kam bisher bis Stufe {n} von 3 (1 MQL, 2 SQL, 3 Chance).",
+        "plain": "Kam bisher bis zur Stufe {n:s}.",
     },
     "lead_stage_days": {
-        "null": "Zeit in der Stufe nicht bekannt.",
-        "zero": "Seit heute in dieser Stufe.",
-        "plain": "Seit {n|Tag|Tagen} in dieser Stufe.",
+        "null": "Zeit auf der Stufe nicht bekannt.",
+        "zero": "Seit heute auf dieser Stufe.",
+        "bad": "Steht still: seit {n:d} auf derselben Stufe.",
+        "good": "Kommt voran: erst seit {n:d} auf dieser Stufe.",
+        "plain": "Seit {n:d} auf dieser Stufe.",
     },
     "lead_stage_changes": {
-        "null": "Stufenwechsel nicht bekannt.",
+        "null": "Wechsel der Stufe nicht bekannt.",
         "zero": "Hat die Stufe noch nicht gewechselt.",
-        "plain": "Bisher {n|Stufenwechsel|Stufenwechsel}.",
+        "plain": "Hat die Stufe bisher {n:t} gewechselt.",
     },
     "lead_stage_steps_back": {
         "null": "Rückschritte nicht bekannt.",
         "zero": "Ist nie zurückgefallen.",
         "plain": "Ist {n|Stufe|Stufen} zurückgefallen.",
     },
-    "lead_source": {
-        "null": "Herkunft nicht bekannt.",
-        "bad": "Herkunft: {t} (spricht für einen Abschluss).",
-        "good": "Herkunft: {t} (spricht eher dagegen).",
+}
+
+_ORIGIN_TEXTS: Final[Mapping[str, Texts]] = {
+    "lead_source": _group("Herkunft", "Herkunft {t}"),
+    "lead_campaign": _group("Kampagne", "Kampagne {t}"),
+    "lead_industry": _group("Branche", "Branche {t}"),
+    "lead_country": _group("Land", "Land {t}"),
+    "lead_company_size": _group("Größe des Betriebs", "Betrieb mit {t} Beschäftigten"),
+    "lead_job_function": _group("Funktion der Person", "Funktion {t}"),
+    "lead_job_seniority": _group("Rang der Person", "Rang {t}"),
+    "lead_employees": {
+        "null": "Zahl der Beschäftigten nicht bekannt.",
+        "zero": "Betrieb ohne Beschäftigte.",
+        "plain": "Betrieb mit {n} Beschäftigten.",
     },
-    "lead_campaign": {
-        "null": "Kampagne nicht bekannt.",
-        "bad": "Kampagne: {t} (spricht für einen Abschluss).",
-        "good": "Kampagne: {t} (spricht eher dagegen).",
-    },
-    "lead_industry": {
-        "null": "Branche nicht bekannt.",
-        "bad": "Branche: {t} (spricht für einen Abschluss).",
-        "good": "Branche: {t} (spricht eher dagegen).",
-    },
-    "lead_country": {
-        "null": "Land nicht bekannt.",
-        "bad": "Land: {t} (spricht für einen Abschluss).",
-        "good": "Land: {t} (spricht eher dagegen).",
-    },
-    "lead_company_size": {
-        "null": "Größe des Unternehmens nicht bekannt.",
-        "bad": "Unternehmen mit {t} Beschäftigten (spricht für einen Abschluss).",
-        "good": "Unternehmen mit {t} Beschäftigten (spricht eher dagegen).",
-    },
-    "lead_job_function": {
-        "null": "Funktion der Person nicht bekannt.",
-        "bad": "Funktion der Person: {t} (spricht für einen Abschluss).",
-        "good": "Funktion der Person: {t} (spricht eher dagegen).",
-    },
-    "lead_job_seniority": {
-        "null": "Rang der Person nicht bekannt.",
-        "bad": "Rang der Person: {t} (spricht für einen Abschluss).",
-        "good": "Rang der Person: {t} (spricht eher dagegen).",
-    },
-    "lead_employees": {"null": "Zahl der Beschäftigten nicht bekannt.", "plain": "Unternehmen mit {n} Beschäftigten."},
     "lead_free_mail": {
         "null": "Keine E-Mail-Adresse angegeben.",
         "zero": "Schreibt von einer Firmenadresse.",
@@ -199,40 +336,51 @@ TEXTS: Final[Mapping[str, Texts]] = {
     },
     "lead_source_won_share": {
         "null": "Abschlussquote dieser Herkunft noch nicht bekannt.",
+        "zero": "Von Anfragen dieser Herkunft wurde bisher keine gewonnen.",
         "plain": "Von Anfragen dieser Herkunft wurden bisher {n:p} gewonnen.",
     },
     "lead_source_won_share_365d": {
         "null": "Abschlussquote dieser Herkunft im letzten Jahr nicht bekannt.",
+        "zero": "Von Anfragen dieser Herkunft wurde im letzten Jahr keine gewonnen.",
         "plain": "Von Anfragen dieser Herkunft wurden im letzten Jahr {n:p} gewonnen.",
     },
     "lead_campaign_won_share": {
         "null": "Abschlussquote dieser Kampagne noch nicht bekannt.",
+        "zero": "Von Anfragen dieser Kampagne wurde bisher keine gewonnen.",
         "plain": "Von Anfragen dieser Kampagne wurden bisher {n:p} gewonnen.",
     },
     "lead_source_created_30d": {
         "null": "Zahl der Anfragen derselben Herkunft nicht bekannt.",
-        "zero": "In 30 Tagen keine weitere Anfrage derselben Herkunft.",
+        "zero": "In 30 Tagen keine Anfrage derselben Herkunft.",
         "plain": "In 30 Tagen {n|Anfrage|Anfragen} derselben Herkunft.",
     },
     "lead_owner_open_count": {
-        "null": "Auslastung des Zuständigen nicht bekannt.",
-        "zero": "Der Zuständige hat keine offenen Leads.",
-        "plain": "Der Zuständige hat {n|offenen Lead|offene Leads}.",
+        "null": "Auslastung der zuständigen Person nicht bekannt.",
+        "zero": "Die zuständige Person hat keine offenen Leads.",
+        "plain": "Die zuständige Person hat {n|offenen Lead|offene Leads}.",
     },
     "lead_owner_created_7d": {
-        "null": "Neue Leads des Zuständigen nicht bekannt.",
-        "zero": "Der Zuständige bekam in 7 Tagen keinen neuen Lead.",
-        "plain": "Der Zuständige bekam in 7 Tagen {n|neuen Lead|neue Leads}.",
+        "null": "Neue Leads der zuständigen Person nicht bekannt.",
+        "zero": "Die zuständige Person bekam in 7 Tagen keinen neuen Lead.",
+        "plain": "Die zuständige Person bekam in 7 Tagen {n|neuen Lead|neue Leads}.",
     },
+}
+
+TEXTS: Final[Mapping[str, Texts]] = {
+    **_touches(),
+    **_TIME_TEXTS,
+    **_INTEREST_TEXTS,
+    **_STAGE_TEXTS,
+    **_ORIGIN_TEXTS,
 }
 """By feature id."""
 
 OWN: Final[Texts] = {
     "null": "{label}: nicht bekannt.",
-    "plain_bad": "{label}: {value} (spricht für einen Abschluss).",
-    "plain_good": "{label}: {value} (spricht eher dagegen).",
+    "plain_bad": "{label}: {value} (spricht eher dagegen).",
+    "plain_good": "{label}: {value} (spricht für einen Abschluss).",
 }
-"""Texts of features that bring only a label; what raises the chance stands under ``bad``, as for customers the risk."""
+"""Texts of features that bring only a label."""
 
 REST: Final[Texts] = {
     "only": "Kein einzelner Grund sticht heraus.",

@@ -8,7 +8,8 @@ zero, negative      the value is nought, or below it (there ``{n}`` is its size,
 less, same, more    a ratio of now to before: below one, one, up to two; ``times`` from two on
 below, same         a ratio of a duration to the usual one: below one, about one; ``times`` above
 first, second       half of the year
-bad, good           the value worries and raises the risk; it is something good and lowers it
+bad, good           the value worries and raises the risk; it is something good and lowers it; of leads:
+                    it speaks against winning and lowers the chance; it speaks for it and raises it
 plain               everything else
 ==================  ================================================================================================
 
@@ -17,8 +18,9 @@ taken when that is known. The most particular text is taken.
 
 Slots: ``{n}`` the value, ``{u}`` the usual value, ``{a}`` the value behind a ratio, each alone or as ``{n|day|days}``
 with its noun, ``{n:m}`` money (``{u:M}`` about), ``{n:p}`` share, ``{n:c}`` change against one, ``{n:t}`` times,
-``{n:f}`` factor, ``{n:e}`` rhythm, ``{n:d}`` duration, ``{n:h}`` waiting time, ``{u:r}`` rounded; ``{t}`` the text of
-a category; ``{w}`` the look-back window (``{W}`` with a capital).
+``{n:f}`` factor, ``{n:e}`` rhythm, ``{n:d}`` duration, ``{n:h}`` waiting time, ``{n:i}`` time since an instant,
+``{n:j}`` time after one, ``{n:s}`` stage of a lead, ``{u:r}`` rounded; ``{t}`` the text of a category; ``{w}`` the
+look-back window (``{W}`` with a capital).
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from crm_ml.errors import UsageError
@@ -36,11 +38,13 @@ from crm_ml.models.explain import amounts, texts_de, texts_de_leads, texts_en, t
 from crm_ml.models.explain.groups import declared_features, feature_label
 from crm_ml.models.explain.texts_de_orders import Texts
 from crm_ml.models.explain.tones import NOW, USUAL, tone_of
+from crm_ml.models.explain.tones_leads import WAITS
 
 Value = float | str | None
 _CATALOGUE: Final = frozenset(feature.id for feature in (*CATALOGUE, *LEAD_CATALOGUE))
 _WINDOW: Final = re.compile(r"(.+)_(\d+)d")
 _SLOT: Final = re.compile(r"\{(\w+)(?:\|([^|}]*)\|([^|}]*)|:(\w))?\}")
+_LEADS: Final = "lead_"
 _TEXT_SHOWN: Final = 60
 _ABOUT_ONE: Final = 0.05
 _LEAST_BEFORE: Final = 0.5
@@ -77,7 +81,8 @@ def sentence(
     value : float, str or None
         In the feature's unit; a category by its text; None or nan where it is missing.
     raises : bool
-        Whether its contribution raises the risk. Where the value speaks against that, the fact is stated neutrally.
+        Whether its contribution raises the risk (of a lead: the chance). Where the value speaks against that, the fact
+        is stated neutrally.
     language : {"de", "en"}
         Language of the sentence.
     context : mapping
@@ -111,9 +116,12 @@ def sentence(
         declared = declared_features().get(feature) if isinstance(feature, str) else feature
         return _own(feature_id, declared, None if missing else value, (raises, language, currency, leads))
     if missing or value is None:
-        return _filled(texts["null"], language, _windows(feature_id, language))
+        since = _number_in(context or {}, WAITS.get(feature_id, ""))
+        case = "null+" if "null+" in texts and not math.isnan(since) else "null"
+        return _filled(texts[case], language, _windows(feature_id, language), _Numbers(math.nan, u=since))
     if "plain" not in texts and "bad" in texts:
-        return _filled(texts["bad" if raises else "good"], language, {"t": _shown(value, language)})
+        case = "good" if raises == feature_id.startswith(_LEADS) else "bad"
+        return _filled(texts[case], language, {"t": _shown(_named(feature_id, value, language), language)})
     if isinstance(value, str):
         raise UsageError(f"{feature_id} holds numbers, found {value[:_TEXT_SHOWN]!r}", remedy="Give a number or None.")
     numbers = _numbers(feature_id, float(value), context or {})
@@ -134,7 +142,7 @@ def texts_of(feature_id: str, language: str) -> Texts | None:
     """
     if feature_id not in _CATALOGUE:
         return None  # an own feature may be called like one of ours and mean something else
-    if feature_id.startswith("lead_"):
+    if feature_id.startswith(_LEADS):
         leads = texts_de_leads.TEXTS if language == "de" else texts_en_leads.TEXTS
         return leads.get(feature_id)
     book = texts_de.TEXTS if language == "de" else texts_en.TEXTS
@@ -148,6 +156,9 @@ def _numbers(feature_id: str, value: float, context: Mapping[str, Value]) -> _Nu
         other, times = USUAL[feature_id]
         usual = _number_in(context, other) * times
         return _Numbers(value, _whole(usual)) if usual >= 1 else _Numbers(value)
+    if feature_id in WAITS:
+        since = _number_in(context, WAITS[feature_id])
+        return _Numbers(value, since) if since > value else _Numbers(value)
     now = _number_in(context, NOW.get(feature_id, ""))
     # a ratio of nearly nothing has a before beyond all numbers
     if now > 0 and value > 0 and _LEAST_BEFORE <= now / value < math.inf:
@@ -200,6 +211,11 @@ def _windows(feature_id: str, language: str) -> Mapping[str, str]:
     return {"w": words, "W": words[0].upper() + words[1:]}
 
 
+def _stage(rank: float, language: str) -> str:
+    names = texts_de_leads.STAGES if language == "de" else texts_en_leads.STAGES
+    return names[int(rank)] if rank in range(len(names)) else amounts.number(rank, language)
+
+
 _FORMATS: Final[Mapping[str, Callable[[float, str], str]]] = {
     "p": amounts.percent,
     "c": amounts.change,
@@ -208,6 +224,9 @@ _FORMATS: Final[Mapping[str, Callable[[float, str], str]]] = {
     "e": amounts.every,
     "d": amounts.duration,
     "h": amounts.waiting,
+    "i": amounts.elapsed,
+    "j": partial(amounts.elapsed, after=True),
+    "s": _stage,
     "r": lambda value, language: amounts.number(round(value), language),
 }
 
@@ -238,6 +257,12 @@ def _shown(value: Value, language: str) -> str:
     return text if len(text) <= _TEXT_SHOWN else text[: _TEXT_SHOWN - 1] + "…"
 
 
+def _named(feature_id: str, value: Value, language: str) -> Value:
+    """Return what a code of the package is called; the texts of the firm stay as they are."""
+    names = texts_de_leads.NAMES if language == "de" else texts_en_leads.NAMES
+    return names.get(feature_id, {}).get(value, value) if isinstance(value, str) else value
+
+
 def _own(feature_id: str, declared: AnyFeature | None, value: Value, how: tuple[bool, str, str, bool]) -> str:
     """Return the sentence of a feature that brings only its label and unit."""
     raises, language, currency, leads = how
@@ -254,4 +279,4 @@ def _own(feature_id: str, declared: AnyFeature | None, value: Value, how: tuple[
         words["value"] = amounts.with_unit(
             value, declared.unit if declared is not None else "number", currency, language
         )
-    return _filled(texts["plain_bad" if raises else "plain_good"], language, words)
+    return _filled(texts["plain_good" if raises == leads else "plain_bad"], language, words)
