@@ -50,6 +50,25 @@ def test_a_training_says_what_it_found(firm):
     assert not any("churn" in warning["message"] for warning in meta["warnings"])
 
 
+def test_the_model_card_speaks_of_leads(firm):
+    (file,) = (firm / "mlflow").glob("artifacts/**/model_card.md")
+    card = file.read_text()
+    assert card.startswith("# Lead model as of 2026-02-01")
+    assert "probability that it reaches the stage won, or a later one, in the days [day + 0, day + 90)" in card
+    measured, law = card.split("## Law")
+    assert "must be left out of the table `leads`" in law
+    assert "profiling_objection" not in law
+    assert not [word for word in ("churn", "customer", "buys", "leavers") if word in measured.lower()]
+
+
+def test_a_wrong_lead_policy_is_named_before_anything_is_written(copy):
+    with (copy / "crm.yaml").open("a") as file:
+        file.write("lead_policy: nowhere.yaml\n")
+    with pytest.raises(UsageError, match=r"lead_policy: there is no file nowhere\.yaml .* Correct `lead_policy`"):
+        crm.run_daily(copy, as_of=DAY)
+    assert not (copy / "published").exists()
+
+
 def test_scores_are_of_the_open_leads_and_twice_is_once(copy):
     result = crm.score(copy, "leads", as_of=DAY)
     table = pq.read_table(result.published / "lead_scores.parquet")
@@ -124,6 +143,9 @@ def test_one_lead_explained(copy):
     assert result.base + sum(part["contribution"] for part in result.contributions) == pytest.approx(result.margin)
     assert result.history.p_win.iloc[-1] == pytest.approx(result.p_win)
     assert result.page.read_text(encoding="utf-8").count("<li>") == len(result.reasons)
+    bare = scores.lead_id[0].replace("L0", "L")
+    with pytest.raises(Failure, match=f'There is no lead "{bare}".* Did you mean "L0'):
+        crm.explain(copy, "leads", bare, as_of=DAY)
     with pytest.raises(Failure, match='There is no lead "nobody"'):
         crm.explain(copy, "leads", "nobody", as_of=DAY)
 

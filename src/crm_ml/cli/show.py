@@ -115,6 +115,7 @@ def score_result(result: ScoreResult, language: str) -> None:
     """Print where the scores are and the first of them."""
     console = out()
     key = "already" if result.already_published else "published" if result.published else "dry_score"
+    key += "_leads" if result.model == "leads" else ""
     console.print(text(key, language, rows=f"{result.rows:,}", published=printable(result.published)))
     if not result.already_published and result.rows and result.model == "leads":
         console.print(_first_leads(result, language))

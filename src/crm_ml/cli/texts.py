@@ -16,6 +16,15 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Probelauf: {rows} Kunden bewertet, nichts veröffentlicht",
         "Dry run: {rows} customers scored, nothing published",
     ),
+    "already_leads": (
+        "Bereits veröffentlicht: {rows} Leads in {published}",
+        "Already published: {rows} leads in {published}",
+    ),
+    "published_leads": ("Veröffentlicht: {rows} Leads in {published}", "Published: {rows} leads in {published}"),
+    "dry_score_leads": (
+        "Probelauf: {rows} Leads bewertet, nichts veröffentlicht",
+        "Dry run: {rows} leads scored, nothing published",
+    ),
     "lists": (
         "Veröffentlicht: {rows} Einträge auf {lists} Listen in {published}",
         "Published: {rows} entries on {lists} lists in {published}",

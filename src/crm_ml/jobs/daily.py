@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -144,6 +143,7 @@ def run_daily(
     require_kind(workspace, LEADS if only_leads else CHURN)
     say = progress or (lambda _line: None)
     policy, said = checked_policy(workspace)
+    lead_policy = load_lead_policy(workspace)
     with nullcontext() if dry_run else locked(workspace.published, f"daily as of {day}"):
         if not dry_run:
             clean(workspace.published)
@@ -153,7 +153,7 @@ def run_daily(
         scores = day_scores(workspace, tables, day, policy)
         scored = publish_scores(scores, next(iter(scores.parts)), force=force, dry_run=dry_run, say=say)
         crash_point("daily.scores_published")
-        morning = Morning(scores, policy, tables, scored, tuple(said))
+        morning = Morning(scores, policy, lead_policy, tables, scored, tuple(said))
         result = _publish_lists(morning, force=force, dry_run=dry_run, say=say)
         if not dry_run:
             result = _log_day(scores, result, say)
@@ -166,14 +166,10 @@ class Morning:
 
     scores: DaySet
     policy: Policy
+    lead_policy: Policy
     tables: Tables
     scored: ScoreResult
     said_of_policy: tuple[Finding, ...] = ()
-
-    @cached_property
-    def lead_policy(self) -> Policy:
-        """What is proposed for leads."""
-        return load_lead_policy(self.workspace)
 
     @property
     def workspace(self) -> Workspace:

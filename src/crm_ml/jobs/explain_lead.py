@@ -18,6 +18,7 @@ from crm_ml import names as n
 from crm_ml.actions.lists.names import file_stems
 from crm_ml.errors import Failure, UsageError
 from crm_ml.features import cutoff_us, lead_moments
+from crm_ml.jobs.explain_subject import id_hint
 from crm_ml.jobs.files import disk_errors, make_folder, replace_file
 from crm_ml.jobs.inputs import LEAD_TABLES, LEADS, read_inputs
 from crm_ml.jobs.lead_scores import DayLeads
@@ -47,9 +48,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "history": ("Wie sich die Aussicht bewegt hat", "How the chance has moved"),
     "touches": ("Was geschehen ist", "What has happened"),
     "model": ("Modell {version} ({kind}), gelernt zum {trained}", "Model {version} ({kind}), trained as of {trained}"),
-    "when": ("wann", "when"),
-    "what": ("was", "what"),
-    "p": ("Aussicht", "chance"),
     "advice": ("Ein Rat, keine Anweisung: Sie entscheiden.", "Advice, not an instruction: you decide."),
 }
 
@@ -162,7 +160,8 @@ def explain_lead(
 
 
 def _not_scored(seen: Tables, lead_id: str, day: dt.date) -> Failure:
-    if lead_id in set(seen.frames[n.LEADS][n.LEAD_ID].to_pylist()):
+    known = set(seen.frames[n.LEADS][n.LEAD_ID].to_pylist())
+    if lead_id in known:
         return Failure(
             f"The lead is not scored as of {day}: it is won, lost, or has reached the target already",
             remedy="Choose a day on which it is open.",
@@ -170,7 +169,7 @@ def _not_scored(seen: Tables, lead_id: str, day: dt.date) -> Failure:
         )
     return Failure(
         f'There is no lead "{lead_id[:80]}" as of {day}',
-        remedy="Use the id as it stands in the tables; leading zeros count.",
+        remedy=f"{id_hint(lead_id, known)} Use the id as it stands in the tables; leading zeros count.".strip(),
         code="unknown_subject",
     )
 

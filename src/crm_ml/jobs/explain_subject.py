@@ -50,7 +50,7 @@ def find_customer(tables: Tables, subject_id: str, day: dt.date) -> str:
         known |= set(tables.frames[n.CUSTOMERS][n.CUSTOMER_ID].to_pylist())
     if wanted in known:
         return wanted
-    hint = _hint(wanted, known - objectors)
+    hint = id_hint(wanted, known - objectors)
     raise Failure(
         f'There is no customer "{_short(wanted)}" as of {day}',
         remedy=f"{hint} Use the id as it stands in the tables; leading zeros count.".strip(),
@@ -70,7 +70,7 @@ def _objectors(tables: Tables) -> set[str]:
     return set(customers.filter(pc.fill_null(customers["profiling_objection"], False))[n.CUSTOMER_ID].to_pylist())
 
 
-def _hint(wanted: str, known: Collection[str]) -> str:
+def id_hint(wanted: str, known: Collection[str]) -> str:
     """Return a suggestion: the same number with other leading zeros, else the nearest id of about that length."""
     bare = wanted.strip().lstrip("0").casefold()
     same = sorted(id for id in known if id.lstrip("0").casefold() == bare)

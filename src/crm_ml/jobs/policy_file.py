@@ -61,7 +61,7 @@ def load_lead_policy(workspace: Workspace) -> Policy:
     name = workspace.settings.lead_policy
     if name is None:
         return default_lead_policy()
-    file = _file(workspace.root, name)
+    file = _file(workspace.root, name, "lead_policy")
     policy = parse_policy(read_yaml(file), file=shown(file, workspace.root))
     known = {feature.id for feature in default_features(of=LEAD)}
     own = [name for name in policy.features if name in known or name.startswith("attribute_")]
@@ -71,15 +71,15 @@ def load_lead_policy(workspace: Workspace) -> Policy:
     return policy
 
 
-def _file(root: Path, name: str) -> Path:
-    remedy = "Correct `policy` in crm.yaml; without that key the default policy is used."
+def _file(root: Path, name: str, key: str = "policy") -> Path:
+    remedy = f"Correct `{key}` in crm.yaml; without that key the default policy is used."
     try:
         found = find_files(name, root)
     except SourceFault as fault:
         message = fault.message.replace("a relative source", "the path of a policy")
-        raise UsageError(f"crm.yaml: policy: {message}", remedy=remedy, code="no_policy") from None
+        raise UsageError(f"crm.yaml: {key}: {message}", remedy=remedy, code="no_policy") from None
     if len(found) != 1:
-        raise UsageError(f"crm.yaml: policy: {len(found)} files match {name}", remedy=remedy, code="no_policy")
+        raise UsageError(f"crm.yaml: {key}: {len(found)} files match {name}", remedy=remedy, code="no_policy")
     return found[0]
 
 

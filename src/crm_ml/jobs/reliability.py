@@ -15,6 +15,7 @@ from crm_ml.jobs.problem import problem_of
 from crm_ml.jobs.settings import Workspace
 from crm_ml.models import Training
 from crm_ml.models.evaluation.segments import TIER, Reliability, reliability_of, segments_of
+from crm_ml.models.terms import terms_of
 
 
 def reliability_of_training(
@@ -36,14 +37,15 @@ def reliability_of_training(
     kind : {"churn", "leads"}
         Of what.
     """
+    problem = problem_of(workspace, kind)
     rules, findings = _tier_rules(workspace)
     keys = [n.CUSTOMER_ID, n.AS_OF]
-    worth = features[keys].assign(worth=problem_of(workspace, kind).stakes(features))
+    worth = features[keys].assign(worth=problem.stakes(features))
     rows = training.evaluation[[*keys, "y", "p"]].merge(worth, on=keys, how="left", validate="one_to_one")
     tier, _ = assign_tiers(np.clip(rows["p"].to_numpy(np.float64), 0.0, 1.0), rows["worth"], tiers=rules)
     predictions = rows.assign(**{TIER: pd.Categorical(tier, list(TIERS), ordered=True)})
     found = reliability_of(predictions, segments_of(features, leave_out=training.leaks.held_back))
-    return found, [*findings, *found.findings()]
+    return found, [*findings, *found.findings(terms_of(problem.label.target))]
 
 
 def _tier_rules(workspace: Workspace) -> tuple[TierRules, list[Finding]]:

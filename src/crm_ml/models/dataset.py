@@ -270,7 +270,7 @@ def plan_split(snapshots: Sequence[dt.date], *, label_days: int) -> Split:
     )
 
 
-def plan_overlapping_split(snapshots: Sequence[dt.date], *, share: float = 1 / 3) -> Split:
+def plan_overlapping_split(snapshots: Sequence[dt.date]) -> Split:
     """Return the newest third of the days as evaluation and all earlier ones to fit on, label windows or not.
 
     For subjects that are each seen for a short time only, like leads, whose history is shorter than two label windows:
@@ -295,7 +295,7 @@ def plan_overlapping_split(snapshots: Sequence[dt.date], *, share: float = 1 / 3
             remedy="Train later, or load older data.",
             code="too_little_history",
         )
-    count = max(1, int(len(days) * share + 1e-9))
+    count = max(1, len(days) // 3)
     return Split(tuple(days[:count]), tuple(days[count:]), overlapping=True)
 
 

@@ -13,6 +13,7 @@ from crm_ml.errors import Finding
 from crm_ml.models.columns import is_text
 from crm_ml.models.evaluation.metrics import exact_interval
 from crm_ml.models.evaluation.reliability import COLUMNS, reliability_by
+from crm_ml.models.terms import CHURN_TERMS, Terms
 from crm_ml.names import AS_OF, CUSTOMER_ID, EMPLOYEES
 
 BY, GROUP, TIER, OTHER = "by", "group", "tier", "other"
@@ -49,7 +50,7 @@ class Reliability:
         """Both tables, tiers first."""
         return pd.concat([part for part in (self.by_tier, self.by_segment) if len(part)] or [_empty()])
 
-    def findings(self) -> list[Finding]:
+    def findings(self, terms: Terms = CHURN_TERMS) -> list[Finding]:
         """Return one warning that names the groups whose probabilities are off, worst first; none if there are none.
 
         A group is named if its mean prediction is off by .05 or more and lies outside the exact interval of its rate
@@ -68,24 +69,26 @@ class Reliability:
         gap = table["difference"].abs().to_numpy(np.float64)
         off = table.assign(gap=gap)[(gap >= MATTERS) & ((mean < low) | (mean > high))]
         off = off.sort_values("gap", ascending=False, kind="stable")
-        return [_off(off, table)] if len(off) else []
+        return [_off(off, table, terms)] if len(off) else []
 
     def as_dict(self) -> dict[str, list[dict[str, Any]]]:
         """Return JSON-ready records; a group that is not given is null."""
         return {"by_tier": _records(self.by_tier), "by_segment": _records(self.by_segment)}
 
 
-def _off(off: pd.DataFrame, table: pd.DataFrame) -> Finding:
+def _off(off: pd.DataFrame, table: pd.DataFrame, terms: Terms) -> Finding:
     # the groups of any one column are all rows
     parts = table[table[BY] == table[BY].iloc[0]]
     rows = parts["rows"].to_numpy(np.float64)
     mean, rate = (np.average(parts[name].to_numpy(np.float64), weights=rows) for name in ("mean_prediction", "rate"))
-    told = (f"{name_of(row)}: predicted {row.mean_prediction:.2f}, churned {row.rate:.2f}" for row in off.itertuples())
+    told = (
+        f"{name_of(row)}: predicted {row.mean_prediction:.2f}, {terms.event} {row.rate:.2f}" for row in off.itertuples()
+    )
     return Finding(
         "warning",
         "unreliable_groups",
         f"In {len(off)} of {len(table)} tiers and segments the mean prediction is off by {MATTERS:.2f} or more, which "
-        f"is not chance; in all rows together {mean:.2f} was predicted and {rate:.2f} churned",
+        f"is not chance; in all rows together {mean:.2f} was predicted and {rate:.2f} {terms.did}",
         "Where all rows are off alike, the level has moved; where only these are, the model lacks what sets them "
         "apart. Use their ranking, and read their probabilities with care.",
         count=len(off),
