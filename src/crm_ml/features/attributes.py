@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml import names as n
-from crm_ml.features.events import SCALES, Timeline, integers
+from crm_ml.features.events import SCALES, Timeline
+from crm_ml.features.rows import integers
 from crm_ml.features.spec import AnyFeature, AttributeFeature, CalendarFeature
 from crm_ml.features.spine import Spine
 from crm_ml.features.timeline import I64, NULL
@@ -142,14 +143,19 @@ def attribute(timeline: Timeline, spine: Spine, feature: AttributeFeature) -> np
     if feature.through is not None:
         return _through(feature, frame.column(feature.column), row, hidden, empty)
     if category:
-        values = np.array([*pc.cast(frame.column(feature.column), pa.string()).to_pylist(), None], dtype=object)
+        values = timeline.shared(f"texts {feature.column}", lambda: _texts(frame.column(feature.column)))
         found: np.ndarray = values[row]
         found[hidden] = None
         return found
     if pa.types.is_floating(type_):
-        numbers = np.append(frame.column(feature.column).to_numpy(), np.nan)[row]
+        floats = timeline.shared(
+            f"floats {feature.column}", lambda: np.append(frame.column(feature.column).to_numpy(), np.nan)
+        )
+        numbers = floats[row]
     else:
-        whole = np.append(integers(frame, feature.column), NULL)[row]
+        whole = timeline.shared(f"integers {feature.column}", lambda: np.append(integers(frame, feature.column), NULL))[
+            row
+        ]
         if pa.types.is_timestamp(type_):
             days = timeline.clock.day(spine.cutoffs) - timeline.clock.day(whole)
             numbers = np.where(whole == NULL, np.nan, days)
@@ -164,16 +170,20 @@ def rows_of(timeline: Timeline, spine: Spine) -> I64:
     of = timeline.of
     if SCHEMAS[of.table].event_time:
         return _newest_rows(timeline, spine)
-    keys = timeline.tables.frames[of.table].column(of.key).combine_chunks()
-    found = pc.fill_null(pc.cast(pc.index_in(spine.ids, keys), pa.int64()), -1)
-    of_subject: I64 = found.to_numpy()
-    return of_subject[spine.subject]
+    found: I64 = timeline.own_rows()[spine.subject]
+    return found
 
 
 def hidden_at(timeline: Timeline, spine: Spine, row: I64, column: str) -> np.ndarray:
     """Return where the value of a column of the subjects' own table is not known at the cutoff."""
-    times = known_times(timeline.tables, timeline.of.table, column)
-    return np.asarray(np.append(times, NULL)[row] >= spine.cutoffs)
+    times = timeline.shared(
+        f"known times {column}", lambda: np.append(known_times(timeline.tables, timeline.of.table, column), NULL)
+    )
+    return np.asarray(times[row] >= spine.cutoffs)
+
+
+def _texts(column: pa.ChunkedArray) -> np.ndarray:
+    return np.array([*pc.cast(column, pa.string()).to_pylist(), None], dtype=object)
 
 
 def _through(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +15,8 @@ import pandas as pd
 from crm_ml.errors import UsageError, did_you_mean
 from crm_ml.features import attributes, peers
 from crm_ml.features.catalogue import default_features, inputs_of
-from crm_ml.features.events import SCALES, Events, Timeline
+from crm_ml.features.events import SCALES, Events, Timeline, order_within
+from crm_ml.features.parts import WholeTimeline, event_tables
 from crm_ml.features.spec import (
     AnyFeature,
     AttributeFeature,
@@ -40,7 +44,12 @@ _SINCE = ("days_since_last", "days_since_first", "hours_since_last", "hours_sinc
 
 
 def build_features(
-    tables: Tables, spine: pd.DataFrame, *, features: Sequence[AnyFeature] | None = None, of: Subject = CUSTOMER
+    tables: Tables,
+    spine: pd.DataFrame,
+    *,
+    features: Sequence[AnyFeature] | None = None,
+    of: Subject = CUSTOMER,
+    threads: int | None = None,
 ) -> pd.DataFrame:
     """Return the spine with one column per feature, in the spine's order.
 
@@ -55,6 +64,8 @@ def build_features(
         Declarations; default: `default_features` and the own attributes of the subjects' table.
     of : Subject
         Whether the rows are about customers (`CUSTOMER`) or leads (`LEAD`).
+    threads : int, optional
+        At most so many work at it, which never changes the result; default: one per processor.
 
     Returns
     -------
@@ -83,17 +94,54 @@ def build_features(
     default = (*default_features(of), *attributes.own_features(tables, of.table))
     wanted = list(default if features is None else features)
     needed = _with_inputs(wanted, of)
-    sorted_spine = sort_spine(frame, of=of)
-    timeline = Timeline(tables, sorted_spine.ids, streams_of(of), of=of)
-    made = Evaluation(timeline, sorted_spine).all(needed)
-    columns = {feature.id: sorted_spine.unsorted(made.pop(feature.id)) for feature in wanted}
-    taken = [name for name in columns if name in frame]
+    taken = [feature.id for feature in wanted if feature.id in frame]
     if taken:
         raise UsageError(f"the spine already has the columns {taken[:5]}", remedy="Drop them first.")
+    columns: dict[str, np.ndarray] = {}
+    for rows, made in in_parts(tables, sort_spine(frame, of=of), needed, of=of, threads=threads):
+        for feature in wanted:
+            values = made[feature.id]
+            if feature.id not in columns:
+                columns[feature.id] = np.empty(len(frame), values.dtype)
+            columns[feature.id][rows] = values
     found = pd.DataFrame(
-        {name: pd.array(x, dtype="str") if x.dtype == object else x for name, x in columns.items()}, index=frame.index
+        {name: pd.array(x, dtype="str") if x.dtype == object else x for name, x in columns.items()},
+        index=frame.index,
+        copy=False,
     )
     return pd.concat([frame, found], axis=1)
+
+
+def in_parts(
+    tables: Tables, spine: Spine, needed: Sequence[AnyFeature], *, of: Subject, threads: int | None = None
+) -> Iterator[tuple[I64, dict[str, np.ndarray]]]:
+    """Yield (rows of the original frame, features there) part by part; inputs stand before what uses them.
+
+    Parts are computed by so many threads (default: one per processor), a few ahead of what is taken.
+    """
+    whole = WholeTimeline(tables, spine.ids, streams_of(of), of=of)
+    if of == CUSTOMER:  # what is said of a lead may depend on its peers
+        whole.cut(spine, event_tables(tables, of))
+    # functions that are not ours may not be made for several threads
+    foreign = any(isinstance(feature, FunctionFeature) for feature in needed)
+    workers = 1 if foreign else threads or len(os.sched_getaffinity(0))
+
+    def work(index: int) -> tuple[I64, dict[str, np.ndarray]]:
+        part, _ = whole.part_of_spine(spine, index)
+        return part.order, Evaluation(whole.part(index), part).all(needed)
+
+    parts = len(whole.bounds) - 1
+    if parts == 1 or workers == 1:
+        yield from map(work, range(parts))
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque(pool.submit(work, index) for index in range(min(parts, workers + 1)))
+        for index in range(workers + 1, parts + workers + 1):
+            done = waiting.popleft().result() if waiting else None
+            if index < parts:
+                waiting.append(pool.submit(work, index))
+            if done is not None:
+                yield done
 
 
 def _with_inputs(wanted: Iterable[AnyFeature], of: Subject) -> list[AnyFeature]:
@@ -202,6 +250,7 @@ class Evaluation:
         self._stop_of: I32 = spine.row_from[1:].astype(np.int32)
         self._bounds: dict[int, I64] = {0: spine.cutoffs}
         self._first_above: dict[tuple[str, str, int], I32] = {}
+        self._runs: dict[tuple[str, int | None, int], tuple[I32, I32]] = {}
         self._masks: dict[tuple[object, ...], np.ndarray] = {}
         self._groups: dict[tuple[str, str], tuple[I64, I64]] = {}
 
@@ -249,6 +298,12 @@ class Evaluation:
 
     def _run(self, source: str, window_days: int | None, offset_days: int) -> tuple[I32, I32]:
         """Return the run of rows [start, end) at which each event of the stream counts."""
+        key = (source, window_days, offset_days)
+        if key not in self._runs:
+            self._runs[key] = self._make_run(source, window_days, offset_days)
+        return self._runs[key]
+
+    def _make_run(self, source: str, window_days: int | None, offset_days: int) -> tuple[I32, I32]:
         events = self.timeline.stream(source)
         start = self._above(source, "from", events.seen_from)
         if (events.seen_until == FOREVER).all():
@@ -275,7 +330,7 @@ class Evaluation:
                 if levels is None:
                     mask &= events.columns[column] == int(value)
                 else:
-                    mask &= events.columns[column] == (levels.index(value) if value in levels else -1)
+                    mask &= events.columns[column] == levels.code(str(value))
             if feature.measure:
                 mask &= events.columns[feature.measure] != NULL
             self._masks[key] = mask
@@ -338,7 +393,8 @@ class Evaluation:
         key = (feature.source, feature.measure)
         if key not in self._groups:
             x = events.columns[feature.measure]
-            order = np.lexsort((x, events.subject))
+            order = order_within(events.subject, x)
+            order = np.arange(len(x)) if order is None else order
             changes = (np.diff(x[order]) != 0) | (np.diff(events.subject[order]) != 0)
             self._groups[key] = order, np.concatenate(([0], np.cumsum(changes)))[: len(order)]
         order, group = self._groups[key]

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from crm_ml import names as n
 from crm_ml.errors import DataError
-from crm_ml.features.events import integers
 from crm_ml.features.fate import LOST, WON
+from crm_ml.features.rows import integers
 from crm_ml.features.timeline import FOREVER, NULL, zone_clock
 from crm_ml.features.visibility import visible
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml import names as n
+from crm_ml.features.rows import Levels, Rows
 from crm_ml.features.subjects import CUSTOMER, Subject
 from crm_ml.features.timeline import FOREVER, HOUR, I64, NULL, ZoneClock, zone_clock
-from crm_ml.tables.schemas import SCHEMAS
 
 if TYPE_CHECKING:
     from crm_ml.tables import Tables
@@ -70,7 +70,7 @@ class Events:
     seen_from: I64
     seen_until: I64
     columns: Mapping[str, I64]
-    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    levels: Mapping[str, Levels] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.t)
@@ -90,7 +90,12 @@ class Events:
         """Return the events that are seen at all, sorted by (subject, t)."""
         kept = self.seen_from < self.seen_until
         events = self if kept.all() else self.take(kept)
-        return events.take(np.lexsort((events.t, events.subject)))
+        return events.sorted_by(events.subject, events.t)
+
+    def sorted_by(self, group: I64, *keys: I64) -> Events:
+        """Return the events in the stable order of a group (0, 1, ...) and of keys within it."""
+        order = order_within(group, *keys)
+        return self if order is None else self.take(order)
 
     def split(self, at: I64, changes: Mapping[str, tuple[I64 | int, I64 | int]]) -> Events:
         """Return the events cut in two where ``at`` (NULL: never) passes; `changes` are the columns (before, after)."""
@@ -124,64 +129,18 @@ def joined(first: Events, second: Events) -> Events:
     )
 
 
-def integers(frame: pa.Table, column: str) -> I64:
-    """Return a column as int64 (instants as microseconds, booleans as 0 and 1), NULL where it is null."""
-    values = frame.column(column)
-    if pa.types.is_boolean(values.type):
-        values = pc.cast(values, pa.int8())
-    if values.type != pa.int64():
-        values = pc.cast(values, pa.int64())
-    if values.null_count:
-        values = pc.fill_null(values, NULL)
-    found: I64 = values.to_numpy()
-    return found
+def order_within(group: I64, *keys: I64) -> I64 | None:
+    """Return the stable order by group (0, 1, ...), then by keys, most important first; None if that is the order."""
+    from crm_ml.features import kernels_sort
 
-
-def codes(values: pa.ChunkedArray | pa.Array) -> tuple[I64, tuple[str, ...]]:
-    """Return (code per row, texts); NULL where null."""
-    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    encoded = pc.dictionary_encode(array)
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    index = pc.fill_null(pc.cast(encoded.indices, pa.int64()), NULL).to_numpy()
-    return index, tuple(encoded.dictionary.to_pylist())
-
-
-def row_codes(frame: pa.Table, columns: Iterable[str]) -> I64:
-    """Return one int64 per row that is equal for rows with equal values in all these columns."""
-    total = np.zeros(frame.num_rows, np.int64)
-    for name in columns:
-        text = pa.types.is_string(frame.column(name).type)
-        code = codes(frame.column(name))[0] if text else integers(frame, name)
-        code = np.unique(code, return_inverse=True)[1].astype(np.int64)
-        # numbered anew after each column, so that the product stays below rows * rows
-        total = np.unique(total * (int(code.max(initial=0)) + 1) + code, return_inverse=True)[1].astype(np.int64)
-    return total
-
-
-def seen_span(tables: Tables, table: str) -> tuple[I64, I64, I64]:
-    """Return (event time, seen_from, seen_until) of each row of an event table.
-
-    A row is seen from the later of its event time and its `known_at`. Rows with the same key are versions of it: one
-    stays the newest visible version until the first of those with a later `known_at` is seen.
-    """
-    from crm_ml.features import kernels
-
-    frame, schema = tables.frames[table], SCHEMAS[table]
-    t = integers(frame, schema.event_time)
-    known_at = n.KNOWN_AT in tables.mapped[table]
-    if not known_at:
-        return t, t, np.full(len(t), FOREVER, np.int64)
-    known = integers(frame, n.KNOWN_AT)
-    known = np.where(known == NULL, t, known)
-    seen = np.maximum(t, known)
-    until = np.full(len(t), FOREVER, np.int64)
-    if len(t) and set(schema.key) <= tables.mapped[table]:
-        key = row_codes(frame, schema.key)
-        many = np.flatnonzero(np.bincount(key)[key] > 1)
-        order = many[np.lexsort((t[many], known[many], key[many]))]
-        until[order] = kernels.supersede(key[order], known[order], seen[order])
-    return t, seen, until
+    if kernels_sort.is_ordered(group, np.stack(keys)):
+        return None
+    counts = np.bincount(group)
+    order: I64 = kernels_sort.by_group(group, counts)
+    bounds = np.concatenate(([0], np.cumsum(counts)))
+    for key in reversed(keys):
+        kernels_sort.refine(order, bounds, key)
+    return order
 
 
 class Timeline:
@@ -212,9 +171,33 @@ class Timeline:
             self._made[name] = make()
         return self._made[name]
 
+    def rows(self, table: str) -> Rows:
+        """Return the rows of a table."""
+        found: Rows = self.once(f"rows {table}", lambda: Rows(self.tables, table))
+        return found
+
+    def shared(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` gives for the tables as a whole, kept for all parts of the subjects."""
+        return self.once(name, make)
+
     def subject_codes(self, values: pa.ChunkedArray) -> I64:
         """Return the position of each id among the subjects, -1 where it is none of them."""
         found: I64 = pc.fill_null(pc.cast(pc.index_in(values, self.subjects), pa.int64()), -1).to_numpy()
+        return found
+
+    def subjects_of(self, table: str) -> I64:
+        """Return the subject that each row of `rows` is about, -1 where it is none of them."""
+        return self.subject_codes(self.tables.frames[table].column(self.of.key))
+
+    def own_rows(self) -> I64:
+        """Return the row of each subject in the table that describes them, -1 where there is none."""
+
+        def make() -> I64:
+            keys = self.tables.frames[self.of.table].column(self.of.key).combine_chunks()
+            found = pc.fill_null(pc.cast(pc.index_in(self.subjects, keys), pa.int64()), -1)
+            return np.asarray(found.to_numpy())
+
+        found: I64 = self.once("own rows", make)
         return found
 
     def events(self, table: str, columns: Mapping[str, str], texts: Mapping[str, str] | None = None) -> Events:
@@ -222,12 +205,12 @@ class Timeline:
 
         `columns` and `texts` name the stream's columns and the table's columns they are taken from.
         """
-        frame = self.tables.frames[table]
-        t, seen, until = seen_span(self.tables, table)
-        subject = self.subject_codes(frame.column(self.of.key))
-        found = {name: integers(frame, source) for name, source in columns.items()}
+        rows = self.rows(table)
+        t, seen, until = rows.span()
+        subject = self.subjects_of(table)
+        found = {name: rows.integers(source) for name, source in columns.items()}
         levels = {}
         for name, source in (texts or {}).items():
-            found[name], levels[name] = codes(frame.column(source))
+            found[name], levels[name] = rows.codes(source)
         events = Events(subject, t, seen, until, found, levels)
         return events if (subject >= 0).all() else events.take(subject >= 0)

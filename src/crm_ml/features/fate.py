@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from crm_ml import names as n
 from crm_ml.errors import DataError
-from crm_ml.features.events import integers, seen_span
+from crm_ml.features.rows import integers, seen_span
 from crm_ml.features.timeline import FOREVER, I64, NULL
 
 if TYPE_CHECKING:

@@ -35,8 +35,7 @@ def _read_contacts(timeline: Timeline) -> Events:
     texts = {name: name for name in ("channel", "direction", "topic")}
     times = {name: name for name in ("responded_at", "resolved_at")}
     events = timeline.events(n.INTERACTIONS, times, texts)
-    topics = events.levels["topic"]
-    complaint = topics.index("complaint") if "complaint" in topics else -1
+    complaint = events.levels["topic"].code("complaint")
     responded = events.columns["responded_at"]
     response = np.where(responded == NULL, NULL, np.maximum(responded - events.t, 0))
     columns = {name: events.columns[name] for name in texts}

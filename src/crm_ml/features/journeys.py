@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.errors import DataError
-from crm_ml.features.events import integers
 from crm_ml.features.fate import LOST, WON, first_entered, lead_numbers
 from crm_ml.features.leads import OURS, job_seniorities, size_class
+from crm_ml.features.rows import integers
 from crm_ml.features.timeline import DAY, FOREVER, HOUR, I64, NULL
 from crm_ml.features.visibility import visible
 

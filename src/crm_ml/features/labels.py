@@ -16,9 +16,10 @@ from crm_ml import names as n
 from crm_ml.errors import DataError, did_you_mean
 from crm_ml.features import attributes
 from crm_ml.features.build import build_features
-from crm_ml.features.events import Events, Timeline, integers
+from crm_ml.features.events import Events, Timeline
 from crm_ml.features.orders import FEATURES
 from crm_ml.features.outcome import CONTRACT_CANCELLED, PARTIAL, Outcome
+from crm_ml.features.rows import integers
 from crm_ml.features.spine import CUTOFF, Spine, sort_spine, with_cutoffs
 from crm_ml.features.streams import STREAMS
 from crm_ml.features.timeline import FOREVER, I32, I64, NULL, cutoff_us

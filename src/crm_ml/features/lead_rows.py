@@ -15,10 +15,10 @@ from crm_ml import names as n
 from crm_ml.errors import DataError
 from crm_ml.features.attributes import own_features
 from crm_ml.features.build import build_features
-from crm_ml.features.events import integers, seen_span
 from crm_ml.features.fate import Spells, closed_spells, first_entered
 from crm_ml.features.leads import FEATURES as LEAD_FEATURES
 from crm_ml.features.leads import STAGE_RANKS
+from crm_ml.features.rows import integers, seen_span
 from crm_ml.features.spine import CUTOFF
 from crm_ml.features.subjects import LEAD
 from crm_ml.features.timeline import FOREVER, I64, NULL, cutoff_us, date_of, zone_clock

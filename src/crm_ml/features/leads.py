@@ -67,7 +67,7 @@ def _touches(timeline: Timeline) -> Events:
     codes = events.columns["kind"]
 
     def among(names: Sequence[str]) -> np.ndarray:
-        return np.isin(codes, [kinds.index(name) for name in names if name in kinds]).astype(np.int64)
+        return np.isin(codes, [kinds.code(name) for name in names]).astype(np.int64)
 
     columns = {
         **events.columns,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from crm_ml import names as n
-from crm_ml.features.events import Events, Measure, Stream, Timeline
+from crm_ml.features.events import Events, Measure, Stream, Timeline, order_within
 from crm_ml.features.spec import AnyFeature, Cause, Feature, Ratio, cause_by_prefix, windowed
 from crm_ml.features.timeline import FOREVER, I64, NULL
 
@@ -36,10 +36,9 @@ def _orders(timeline: Timeline) -> Events:
     from crm_ml.features import kernels
 
     lines = timeline.stream("order_lines")
+    lines = lines.sorted_by(lines.subject, lines.columns["order_id"], lines.seen_from)
     order = lines.columns["order_id"]
     group = lines.subject * (int(order.max(initial=0)) + 1) + order
-    lines = lines.take(np.lexsort((lines.seen_from, group)))
-    group = lines.subject * (int(order.max(initial=0)) + 1) + lines.columns["order_id"]
     ending = np.flatnonzero(lines.seen_until < FOREVER)
     removals = ending[np.lexsort((lines.seen_until[ending], group[ending]))]
     amounts = ("net_amount", "quantity", "cost_amount")
@@ -64,14 +63,16 @@ def gaps(events: Events, day: I64) -> Events:
     """
     from crm_ml.features import kernels
 
-    order = np.lexsort((events.t, day, events.subject))
-    sorted_, day = events.take(order), day[order]
+    order = order_within(events.subject, day, events.t)
+    sorted_, day = (events, day) if order is None else (events.take(order), day[order])
     ending = np.flatnonzero(sorted_.seen_until < FOREVER)
     which = np.concatenate((np.arange(len(sorted_)), -1 - ending))
     row = np.concatenate((np.arange(len(sorted_)), ending))
     when = np.concatenate((sorted_.seen_from, sorted_.seen_until[ending]))
-    changes = np.lexsort((row, when, sorted_.subject[row]))
-    row, t, days, begins, ends = kernels.gap_states(sorted_.subject, day, sorted_.t, when[changes], which[changes])
+    changes = order_within(sorted_.subject[row], when, row)
+    if changes is not None:
+        when, which = when[changes], which[changes]
+    row, t, days, begins, ends = kernels.gap_states(sorted_.subject, day, sorted_.t, when, which)
     return Events(sorted_.subject[row], t, begins, ends, {"gap_days": days})
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from crm_ml import names as n
-from crm_ml.features.events import Events, Measure, Stream, Timeline, codes, integers, seen_span
+from crm_ml.features.events import Events, Measure, Stream, Timeline, order_within
 from crm_ml.features.spec import AnyFeature, Cause, Difference, Feature, Ratio, cause_by_prefix, windowed
 from crm_ml.features.timeline import FOREVER, I64, NULL
 
@@ -38,33 +36,32 @@ def _invoice_versions(timeline: Timeline) -> Events:
 
 
 def _read_invoices(timeline: Timeline) -> Events:
-    frame = timeline.tables.frames[n.INVOICES]
-    t, seen, until = seen_span(timeline.tables, n.INVOICES)
-    code, ids = codes(frame.column("invoice_id"))
-    columns = {name: integers(frame, name) for name in ("amount", "due_at", "disputed_at")}
-    subject = timeline.subject_codes(frame.column(n.CUSTOMER_ID))
+    rows = timeline.rows(n.INVOICES)
+    t, seen, until = rows.span()
+    code, ids = rows.codes("invoice_id")
+    columns = {name: rows.integers(name) for name in ("amount", "due_at", "disputed_at")}
+    subject = timeline.subjects_of(n.INVOICES)
     return Events(subject, t, seen, until, {**columns, "invoice": code}, {"invoice": ids})
 
 
 def _ledger(timeline: Timeline) -> _Ledger:
     invoices = _invoice_versions(timeline)
-    ids = invoices.levels["invoice"]
     invoices = invoices.take((invoices.subject >= 0) & (invoices.seen_from < invoices.seen_until))
-    frame = timeline.tables.frames[n.PAYMENTS]
-    t, seen, until = seen_span(timeline.tables, n.PAYMENTS)
-    found = pc.index_in(frame.column("invoice_id"), pa.array(ids, pa.string()))
-    invoice: I64 = pc.fill_null(pc.cast(found, pa.int64()), -1).to_numpy()
-    columns = {"amount": integers(frame, "amount"), "invoice": invoice}
-    payments = Events(np.zeros(len(t), np.int64), t, seen, until, columns)
-    ours = np.zeros(len(ids) + 1, bool)
-    ours[invoices.columns["invoice"]] = True
-    payments = payments.take(ours[invoice] & (seen < until))
+    ours, of = np.unique(invoices.columns["invoice"], return_inverse=True)
+    invoices = replace(invoices, columns={**invoices.columns, "invoice": of})
+    rows = timeline.rows(n.PAYMENTS)
+    t, seen, until = rows.span()
+    code = rows.codes_among("invoice_id", timeline.rows(n.INVOICES).codes("invoice_id")[1])
+    place = np.minimum(np.searchsorted(ours, code), max(len(ours) - 1, 0))
+    billed = (ours[place] == code) & (seen < until) if len(ours) else np.zeros(len(code), bool)
+    columns = {"amount": rows.integers("amount"), "invoice": place}
+    payments = Events(np.zeros(len(t), np.int64), t, seen, until, columns).take(billed)
     # among payments of one instant the order does not matter: they count together
-    invoices = invoices.take(np.lexsort((invoices.seen_from, invoices.columns["invoice"])))
-    payments = payments.take(np.lexsort((payments.t, payments.columns["invoice"])))
-    bounds = np.arange(len(ids) + 1)
+    invoices = invoices.sorted_by(invoices.columns["invoice"], invoices.seen_from)
+    payments = payments.sorted_by(payments.columns["invoice"], payments.t)
+    bounds = np.arange(len(ours) + 1)
     return _Ledger(
-        len(ids),
+        len(ours),
         invoices,
         np.searchsorted(invoices.columns["invoice"], bounds),
         payments,
@@ -130,8 +127,9 @@ def _balances(timeline: Timeline) -> tuple[Events, I64]:
     group, at = (np.concatenate(arrays) for arrays in zip(*changes, strict=True))
     real = (at != NULL) & (at != FOREVER)
     group, at = group[real], at[real]
-    order = np.lexsort((at, group))
-    group, at = group[order], at[order]
+    order = order_within(group, at)
+    if order is not None:
+        group, at = group[order], at[order]
     new = np.ones(len(at), bool)
     new[1:] = (group[1:] != group[:-1]) | (at[1:] != at[:-1])
     group, at = group[new], at[new]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crm_ml import names as n
-from crm_ml.features.events import codes, seen_span
 from crm_ml.features.fate import Fate, Spells, fate_of, pairs, tells_of_ends, united
+from crm_ml.features.rows import codes, seen_span
 from crm_ml.features.timeline import I64, NULL
 from crm_ml.features.visibility import known_times
 

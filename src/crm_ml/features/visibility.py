@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml import names as n
-from crm_ml.features.events import codes, integers, seen_span
+from crm_ml.features.rows import codes, integers, seen_span
 from crm_ml.features.timeline import FOREVER, I64, NULL
 from crm_ml.tables.schemas import SCHEMAS
 
@@ -149,7 +149,7 @@ def data_hash(tables: Tables, cutoff_us: int) -> str:
             texts: tuple[str, ...] = ()
             if pa.types.is_string(type_) or pa.types.is_large_string(type_):
                 values, found = codes(frame.column(column))
-                texts, rank = _sorted_texts(found)
+                texts, rank = _sorted_texts(tuple(found))
                 values = np.where(values == NULL, NULL, rank[np.maximum(values, -1)])
             elif pa.types.is_floating(type_):
                 floats = pc.fill_null(frame.column(column), np.nan).to_numpy() + 0.0  # one zero, not two

@@ -182,7 +182,11 @@ def _sorted(table: pa.Table, keys: Sequence[str]) -> pa.Table:
         return table.combine_chunks()
     table = table.combine_chunks()
     order = pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys])
-    return table.take(order).combine_chunks()
+    # columns that are not mapped are null throughout: there is nothing to move
+    filled = [name for name in table.column_names if table[name].null_count < len(table)]
+    moved = table.select(filled).take(order).combine_chunks()
+    arrays = [moved[name] if name in filled else table[name] for name in table.column_names]
+    return pa.Table.from_arrays(arrays, schema=table.schema)
 
 
 def _same_as_before(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.bool_]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml import names as n
-from crm_ml.features.events import integers
+from crm_ml.features.rows import integers
 from crm_ml.features.timeline import NULL, ZoneClock, date_of, zone_clock
 from crm_ml.tables import SCHEMAS, Tables
 

@@ -1,0 +1,174 @@
+"""A timeline in parts: ranges of subjects whose events fit into the processor's cache, each a timeline of its own.
+
+What a feature says of a subject depends on this subject's rows alone, so parts can be worked on one by one, side by
+side and in any order: the result is the same bit by bit, and memory does not grow with the number of cutoffs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from crm_ml import names as n
+from crm_ml.features.events import Timeline
+from crm_ml.features.rows import Grouped, PartOfRows, Rows
+from crm_ml.features.spine import Spine
+from crm_ml.features.timeline import I64
+from crm_ml.tables.schemas import SCHEMAS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from crm_ml.features.events import Stream
+    from crm_ml.features.subjects import Subject
+    from crm_ml.tables import Tables
+
+EVENTS_PER_PART = 160_000
+"""Rows of all tables together; their columns then take some ten megabytes."""
+ROWS_PER_PART = 60_000
+"""Rows of the spine: bounds what is computed but not yet handed on."""
+
+
+class WholeTimeline(Timeline):
+    """A timeline whose tables can be grouped by parts of its subjects."""
+
+    def __init__(self, tables: Tables, subjects: pa.Array, streams: Mapping[str, Stream], *, of: Subject) -> None:
+        super().__init__(tables, subjects, streams, of=of)
+        self._lock = RLock()
+        self.bounds: I64 = np.array([0, len(subjects)], np.int64)
+        """Part p has the subjects ``bounds[p]`` to ``bounds[p + 1] - 1``."""
+
+    def shared(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` gives, made by the first part that asks."""
+        with self._lock:
+            return self.once(name, make)
+
+    def about(self, table: str) -> I64:
+        """Return the subject of each row of a table in the table's order, -1 where it is none of them."""
+        found: I64 = self.shared(
+            f"about {table}", lambda: self.subject_codes(self.tables.frames[table].column(self.of.key)).astype(np.int32)
+        )
+        return found
+
+    def cut(self, spine: Spine, tables: Sequence[str]) -> None:
+        """Choose the parts so that none has much more than `EVENTS_PER_PART` events or `ROWS_PER_PART` rows.
+
+        A subject is never cut, however many events it has.
+        """
+        events = np.zeros(len(self.subjects), np.int64)
+        for table in tables:
+            about = self.about(table)
+            events += np.bincount(about[about >= 0], minlength=len(events))
+        load = np.cumsum(np.maximum(events / EVENTS_PER_PART, np.diff(spine.row_from) / ROWS_PER_PART))
+        # a part ends where the load passes a whole number
+        ends = np.flatnonzero(np.diff(np.floor(load))) + 1 if len(load) else np.zeros(0, np.int64)
+        self.bounds = np.concatenate(([0], ends, [len(events)])).astype(np.int64)
+
+    def grouped(self, table: str) -> Rows:
+        """Return the rows of a table grouped by part; as they are where they belong to nobody in particular."""
+        found: Rows = self.shared(f"grouped {table}", lambda: self._group(table))
+        return found
+
+    def _group(self, table: str) -> Rows:
+        columns = self.tables.frames[table].column_names
+        if self.of.key in columns and table != self.of.table:
+            about = self.about(table)
+            row = np.flatnonzero(about >= 0) if (about < 0).any() else np.arange(len(about))
+            return self._in_parts(table, row, self._part_of(about[row]))
+        if table == n.PAYMENTS and n.INVOICES in self.tables.frames:
+            return self._in_parts(table, *self._payments())
+        return Rows(self.tables, table)
+
+    def _part_of(self, subject: I64) -> I64:
+        part = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
+        return part[subject]
+
+    def _in_parts(self, table: str, row: I64, part: I64) -> Grouped:
+        from crm_ml.features import kernels_sort
+
+        counts = np.bincount(part, minlength=len(self.bounds) - 1)
+        order = kernels_sort.by_group(part, counts)
+        return Grouped(self.tables, table, row[order], np.concatenate(([0], np.cumsum(counts))))
+
+    def _payments(self) -> tuple[I64, I64]:
+        """Return (row, part) of the payments: each goes where a version of its invoice is, seldom to more than one."""
+        invoices = Rows(self.tables, n.INVOICES)
+        code, levels = invoices.codes("invoice_id")
+        about = self.about(n.INVOICES)
+        told = (about >= 0) & (code >= 0)
+        code, part = code[told], self._part_of(about[told])
+        paid = Rows(self.tables, n.PAYMENTS).codes_among("invoice_id", levels)
+        where = np.full(len(levels) + 1, -1, np.int64)  # the last place: of no invoice
+        rows, parts = [], []
+        while len(code):
+            # one part of each invoice per round; what is left are invoices with versions in further parts
+            where[:] = -1
+            where[code] = part
+            found = where[paid]
+            row = np.flatnonzero(found >= 0)
+            rows.append(row)
+            parts.append(found[row])
+            left = part != where[code]
+            code, part = code[left], part[left]
+        if not rows:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        return np.concatenate(rows), np.concatenate(parts)
+
+    def part(self, index: int) -> PartTimeline:
+        """Return the timeline of one part."""
+        return PartTimeline(self, index)
+
+    def part_of_spine(self, spine: Spine, index: int) -> tuple[Spine, slice]:
+        """Return the spine's rows about the subjects of a part, and which rows of the sorted spine these are."""
+        first, last = int(self.bounds[index]), int(self.bounds[index + 1])
+        rows = slice(int(spine.row_from[first]), int(spine.row_from[last]))
+        part = Spine(
+            ids=spine.ids.slice(first, last - first),
+            subject=spine.subject[rows] - first,
+            cutoffs=spine.cutoffs[rows],
+            row_from=spine.row_from[first : last + 1] - spine.row_from[first],
+            order=spine.order[rows],
+        )
+        return part, rows
+
+
+class PartTimeline(Timeline):
+    """The events of the subjects of one part."""
+
+    def __init__(self, whole: WholeTimeline, index: int) -> None:
+        first, last = int(whole.bounds[index]), int(whole.bounds[index + 1])
+        super().__init__(whole.tables, whole.subjects.slice(first, last - first), whole.streams, of=whole.of)
+        self._whole, self._index, self._first, self._last = whole, index, first, last
+
+    def rows(self, table: str) -> Rows:
+        """Return the rows of a table that are about the part's subjects."""
+        grouped = self._whole.grouped(table)
+        return PartOfRows(grouped, self._index) if isinstance(grouped, Grouped) else grouped
+
+    def subjects_of(self, table: str) -> I64:
+        """Return the subject of each row, counted from the part's first."""
+        about = self.rows(table).array("about", lambda: self._whole.about(table)).astype(np.int64)
+        ours = (about >= self._first) & (about < self._last)
+        return np.where(ours, about - self._first, -1)
+
+    def shared(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` gives for the tables as a whole."""
+        return self._whole.shared(name, make)
+
+    def own_rows(self) -> I64:
+        """Return the row of each of the part's subjects in the table that describes them."""
+        found: I64 = self._whole.shared("own rows", self._whole.own_rows)
+        return found[self._first : self._last]
+
+
+def event_tables(tables: Tables, of: Subject) -> list[str]:
+    """Return the tables whose rows are events of subjects."""
+    return [
+        name
+        for name, frame in tables.frames.items()
+        if SCHEMAS[name].event_time and name != of.table and of.key in frame.column_names
+    ]
