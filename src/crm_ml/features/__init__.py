@@ -6,7 +6,7 @@ known at a cutoff.
 
 from __future__ import annotations
 
-from crm_ml.features.build import build_features
+from crm_ml.features.build import build_features, feature_parts
 from crm_ml.features.catalogue import (
     CATALOGUE,
     LEAD_CATALOGUE,
@@ -59,6 +59,7 @@ __all__ = [
     "cutoff_us",
     "data_hash",
     "default_features",
+    "feature_parts",
     "label_horizons",
     "lead_labels",
     "lead_moments",

@@ -91,19 +91,12 @@ def build_features(
     [1.0, 150.5, 25.0]
     """
     frame = with_cutoffs(spine, tables.zone, of=of)
-    default = (*default_features(of), *attributes.own_features(tables, of.table))
-    wanted = list(default if features is None else features)
-    needed = _with_inputs(wanted, of)
-    taken = [feature.id for feature in wanted if feature.id in frame]
-    if taken:
-        raise UsageError(f"the spine already has the columns {taken[:5]}", remedy="Drop them first.")
     columns: dict[str, np.ndarray] = {}
-    for rows, made in in_parts(tables, sort_spine(frame, of=of), needed, of=of, threads=threads):
-        for feature in wanted:
-            values = made[feature.id]
-            if feature.id not in columns:
-                columns[feature.id] = np.empty(len(frame), values.dtype)
-            columns[feature.id][rows] = values
+    for rows, made in feature_parts(tables, frame, features=features, of=of, threads=threads):
+        for name, values in made.items():
+            if name not in columns:
+                columns[name] = np.empty(len(frame), values.dtype)
+            columns[name][rows] = values
     found = pd.DataFrame(
         {name: pd.array(x, dtype="str") if x.dtype == object else x for name, x in columns.items()},
         index=frame.index,
@@ -112,13 +105,39 @@ def build_features(
     return pd.concat([frame, found], axis=1)
 
 
-def in_parts(
-    tables: Tables, spine: Spine, needed: Sequence[AnyFeature], *, of: Subject, threads: int | None = None
+def feature_parts(
+    tables: Tables,
+    spine: pd.DataFrame,
+    *,
+    features: Sequence[AnyFeature] | None = None,
+    of: Subject = CUSTOMER,
+    threads: int | None = None,
 ) -> Iterator[tuple[I64, dict[str, np.ndarray]]]:
-    """Yield (rows of the original frame, features there) part by part; inputs stand before what uses them.
+    """Yield the features of `build_features` for some subjects after the other, so that they need not be held at once.
 
-    Parts are computed by so many threads (default: one per processor), a few ahead of what is taken.
+    Each time (positions of the rows in the spine, array per feature); computed a few parts ahead of what is taken.
+
+    Raises
+    ------
+    UsageError
+        As `build_features`, before the first part.
     """
+    frame = with_cutoffs(spine, tables.zone, of=of)
+    default = (*default_features(of), *attributes.own_features(tables, of.table))
+    wanted = list(default if features is None else features)
+    needed = _with_inputs(wanted, of)
+    ids = [feature.id for feature in wanted]
+    taken = [id for id in ids if id in frame]
+    if taken:
+        raise UsageError(f"the spine already has the columns {taken[:5]}", remedy="Drop them first.")
+    parts = _in_parts(tables, sort_spine(frame, of=of), needed, of=of, threads=threads)
+    return ((rows, {id: made[id] for id in ids}) for rows, made in parts)
+
+
+def _in_parts(
+    tables: Tables, spine: Spine, needed: Sequence[AnyFeature], *, of: Subject, threads: int | None
+) -> Iterator[tuple[I64, dict[str, np.ndarray]]]:
+    """Yield (rows of the original frame, all features there) part by part; inputs stand before what uses them."""
     whole = WholeTimeline(tables, spine.ids, streams_of(of), of=of)
     if of == CUSTOMER:  # what is said of a lead may depend on its peers
         whole.cut(spine, event_tables(tables, of))

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from crm_ml import features as floor
 from crm_ml import names as n
 from crm_ml.errors import DataError, UsageError
-from crm_ml.features import CUSTOMER, LEAD, cutoff_us, lead_spine
+from crm_ml.features import CUSTOMER, LEAD, Subject, cutoff_us, lead_spine
 from crm_ml.jobs.definition import eligible
-from crm_ml.jobs.files import replace_file
+from crm_ml.jobs.feature_file import Staged
+from crm_ml.jobs.files import disk_errors, replace_file
 from crm_ml.jobs.inputs import (
     CHURN,
     CHURN_TABLES,
@@ -35,6 +36,7 @@ from crm_ml.tables import Tables
 from crm_ml.tables.zones import local_to_utc
 
 _CUTOFF = "cutoff"
+Days = dt.date | str | Sequence[dt.date | str]
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def build_features(
     workspace: Workspace | str | Path,
     kind: str = CHURN,
     *,
-    as_of: dt.date | str | Sequence[dt.date | str] = (),
+    as_of: Days = (),
     spine: pd.DataFrame | str | Path | None = None,
 ) -> pd.DataFrame:
     """Return the features of the eligible customers or open leads of one or more days, or of the rows of a spine.
@@ -90,6 +92,14 @@ def build_features(
     UsageError
         Neither or both of `as_of` and `spine` are given.
     """
+    tables, rows, of = _asked(workspace, kind, as_of, spine)
+    return floor.build_features(tables, rows, of=of).drop(columns=_CUTOFF)
+
+
+def _asked(
+    workspace: Workspace | str | Path, kind: str, as_of: Days, spine: pd.DataFrame | str | Path | None
+) -> tuple[Tables, pd.DataFrame, Subject]:
+    """Return the tables, the rows that are asked for (id, ``as_of``, ``cutoff``), and of what kind they are."""
     workspace = as_workspace(workspace)
     days = [as_day(day) for day in ([as_of] if isinstance(as_of, str | dt.date) else as_of)]
     if bool(days) == (spine is not None):
@@ -105,30 +115,36 @@ def build_features(
     else:
         _refuse_unseen(tables, dict(zip(given[_CUTOFF].tolist(), given[n.AS_OF], strict=True)), kind)
         rows = given if of == LEAD else permitted(tables, given)
-    return floor.build_features(tables, rows, of=of).drop(columns=_CUTOFF)
+    return tables, rows, of
 
 
 def write_features(
     workspace: Workspace | str | Path,
     kind: str = CHURN,
     *,
-    as_of: dt.date | str | Sequence[dt.date | str] = (),
+    as_of: Days = (),
     spine: pd.DataFrame | str | Path | None = None,
     out: str | Path,
 ) -> FeatureFile:
-    """Write the table of `build_features` as Parquet; the file appears whole or not at all."""
+    """Write the table of `build_features` as Parquet; the file appears whole or not at all.
+
+    Features go through a file beside it, so memory does not grow with their number or that of the days.
+    """
     path = Path(out).expanduser().absolute()
     if path.suffix != ".parquet":
         raise UsageError(f"--out must end in .parquet; found {path.name!r}", remedy="Name it e.g. features.parquet.")
-    frame = build_features(workspace, kind, as_of=as_of, spine=spine)
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    at = table.schema.get_field_index(n.AS_OF)
-    if not pa.types.is_timestamp(table.schema.field(at).type):
-        table = table.set_column(at, n.AS_OF, pa.array(list(frame[n.AS_OF]), pa.date32()))
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent}", remedy="Make it, or name another --out.")
-    replace_file(path, lambda beside: pq.write_table(table, beside, compression="zstd"), step="features")
-    return FeatureFile(table.num_rows, table.num_columns - 2, path)
+    tables, rows, of = _asked(workspace, kind, as_of, spine)
+    keys = pa.Table.from_pandas(rows.drop(columns=_CUTOFF), preserve_index=False).replace_schema_metadata(None)
+    at = keys.schema.get_field_index(n.AS_OF)
+    if not pa.types.is_timestamp(keys.schema.field(at).type):
+        keys = keys.set_column(at, n.AS_OF, pa.array(list(rows[n.AS_OF]), pa.date32()))
+    with disk_errors(path), Staged(path.parent, len(rows)) as staged:
+        for positions, columns in floor.feature_parts(tables, rows, of=of):
+            staged.put(positions, columns)
+        replace_file(path, lambda beside: staged.write(keys, beside), step="features")
+    return FeatureFile(len(rows), len(staged.names), path)
 
 
 def _refuse_unseen(tables: Tables, cutoffs: Mapping[int, dt.date], kind: str) -> None:
