@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_ml.features import CUSTOMER, build_features, make_spine, parts
+from crm_ml.features import CUSTOMER, build_features, churn_labels, cutoff_us, make_spine, parts
 from crm_ml.features.events import Timeline, order_within
 from crm_ml.features.parts import WholeTimeline, event_tables
 from crm_ml.features.rows import codes
@@ -39,11 +39,26 @@ def test_small_parts_and_threads_change_no_bit(tables, spine, monkeypatch):
     pd.testing.assert_frame_equal(build_features(tables, spine), whole, check_exact=True)
 
 
+def test_small_parts_change_neither_who_is_eligible_nor_who_churned(tables, monkeypatch):
+    def made() -> tuple[pd.DataFrame, np.ndarray]:
+        rows = make_spine(tables, DAYS[::-1], active_days=365)
+        until = cutoff_us(dt.date(2026, 5, 1), tables.zone)
+        return rows, churn_labels(tables, rows, gap_days=0, horizon_days=60, known_until=until)
+
+    rows, churned = made()
+    assert 0 < churned.sum() < len(rows)
+    assert rows[["as_of", "customer_id"]].equals(rows[["as_of", "customer_id"]].sort_values(["as_of", "customer_id"]))
+    monkeypatch.setattr(parts, "EVENTS_PER_PART", 300)
+    again, churned_again = made()
+    pd.testing.assert_frame_equal(again, rows)
+    assert np.array_equal(churned, churned_again)
+
+
 def test_parts_hold_every_row_of_their_subjects_once(tables, spine, monkeypatch):
     monkeypatch.setattr(parts, "EVENTS_PER_PART", 300)
     sorted_spine = sort_spine(with_cutoffs(spine, tables.zone))
     whole = WholeTimeline(tables, sorted_spine.ids, streams_of(CUSTOMER), of=CUSTOMER)
-    whole.cut(sorted_spine, event_tables(tables, CUSTOMER))
+    whole.cut(np.diff(sorted_spine.row_from), event_tables(tables, CUSTOMER))
     count = len(whole.bounds) - 1
     assert count > 20
     assert np.array_equal(np.diff(whole.bounds) > 0, np.ones(count, bool))

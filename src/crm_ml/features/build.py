@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +13,7 @@ from crm_ml.errors import UsageError, did_you_mean
 from crm_ml.features import attributes, peers
 from crm_ml.features.catalogue import default_features, inputs_of
 from crm_ml.features.events import SCALES, Events, Timeline, order_within
-from crm_ml.features.parts import WholeTimeline, event_tables
+from crm_ml.features.parts import WholeTimeline, event_tables, in_parts
 from crm_ml.features.spec import (
     AnyFeature,
     AttributeFeature,
@@ -140,27 +137,15 @@ def _in_parts(
     """Yield (rows of the original frame, all features there) part by part; inputs stand before what uses them."""
     whole = WholeTimeline(tables, spine.ids, streams_of(of), of=of)
     if of == CUSTOMER:  # what is said of a lead may depend on its peers
-        whole.cut(spine, event_tables(tables, of))
-    # functions that are not ours may not be made for several threads
-    foreign = any(isinstance(feature, FunctionFeature) for feature in needed)
-    workers = 1 if foreign else threads or len(os.sched_getaffinity(0))
+        whole.cut(np.diff(spine.row_from), event_tables(tables, of))
 
     def work(index: int) -> tuple[I64, dict[str, np.ndarray]]:
-        part, _ = whole.part_of_spine(spine, index)
+        part = whole.part_of_spine(spine, index)
         return part.order, Evaluation(whole.part(index), part).all(needed)
 
-    parts = len(whole.bounds) - 1
-    if parts == 1 or workers == 1:
-        yield from map(work, range(parts))
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        waiting = deque(pool.submit(work, index) for index in range(min(parts, workers + 1)))
-        for index in range(workers + 1, parts + workers + 1):
-            done = waiting.popleft().result() if waiting else None
-            if index < parts:
-                waiting.append(pool.submit(work, index))
-            if done is not None:
-                yield done
+    # functions that are not ours may not be made for several threads
+    foreign = any(isinstance(feature, FunctionFeature) for feature in needed)
+    yield from in_parts(whole, work, threads=1 if foreign else threads)
 
 
 def _with_inputs(wanted: Iterable[AnyFeature], of: Subject) -> list[AnyFeature]:

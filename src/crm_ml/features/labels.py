@@ -19,9 +19,11 @@ from crm_ml.features.build import build_features
 from crm_ml.features.events import Events, Timeline
 from crm_ml.features.orders import FEATURES
 from crm_ml.features.outcome import CONTRACT_CANCELLED, PARTIAL, Outcome
+from crm_ml.features.parts import WholeTimeline, in_parts
 from crm_ml.features.rows import integers
-from crm_ml.features.spine import CUTOFF, Spine, sort_spine, with_cutoffs
+from crm_ml.features.spine import CUTOFF, Spine, crossed, sort_spine, with_cutoffs
 from crm_ml.features.streams import STREAMS
+from crm_ml.features.subjects import CUSTOMER
 from crm_ml.features.timeline import FOREVER, I32, I64, NULL, cutoff_us
 from crm_ml.features.visibility import known_times
 
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 _ANY_PURCHASE = Outcome()
 _CATEGORIES_SHOWN = 5
-_ROWS_AT_ONCE = 4_000_000
 
 
 def judged(tables: Tables, outcome: Outcome) -> Tables:
@@ -147,32 +148,32 @@ def make_spine(
     """
     tables, unique = judged(tables, outcome), sorted(set(days))
     lines = tables.frames.get(n.ORDER_LINES)
-    ids = [] if lines is None else sorted(pc.unique(lines.column(n.CUSTOMER_ID)).to_pylist())
-    timeline = Timeline(tables, sort_spine(pd.DataFrame({n.CUSTOMER_ID: ids, CUTOFF: 0})).ids, STREAMS)
-    orders = _orders(timeline)
-    purchases = orders.take(orders.columns["is_purchase"] == 1)
-    one = np.ones(len(purchases), np.int64)
-    step = max(1, _ROWS_AT_ONCE // max(1, len(ids)))
-    parts = []
-    for begin in range(0, len(unique), step):
-        some = unique[begin : begin + step]
-        cutoffs = np.array([cutoff_us(day, tables.zone) for day in some], np.int64)
-        frame = pd.DataFrame(
-            {
-                n.CUSTOMER_ID: np.tile(np.array(ids, object), len(some)),
-                n.AS_OF: np.repeat(np.array(some, object), len(ids)),
-                CUTOFF: np.repeat(cutoffs, len(ids)),
-            }
-        )
-        spine = sort_spine(frame)
+    ids = pa.array([], pa.string()) if lines is None else pc.unique(lines.column(n.CUSTOMER_ID).combine_chunks()).sort()
+    cutoffs = np.array([cutoff_us(day, tables.zone) for day in unique], np.int64)
+    whole = WholeTimeline(tables, ids, STREAMS, of=CUSTOMER)
+    whole.cut(np.full(len(ids), len(unique)), [n.ORDER_LINES] if n.ORDER_LINES in tables.frames else [])
+
+    def work(index: int) -> np.ndarray:
+        timeline = whole.part(index)
+        spine = crossed(timeline.subjects, cutoffs)
+        orders = _orders(timeline)
+        purchases = orders.take(orders.columns["is_purchase"] == 1)
         lower = timeline.clock.shift(spine.cutoffs, -active_days)
+        one = np.ones(len(purchases), np.int64)
         kept = (_looking_back(spine, purchases, lower, one) > 0) & _approachable(timeline, spine)
         if outcome.target == CONTRACT_CANCELLED:
             kept &= _under_contract(timeline, spine)
-        parts.append(frame[spine.unsorted(kept)])
-    columns = {n.CUSTOMER_ID: pd.array([], "str"), n.AS_OF: np.array([], object), CUTOFF: np.array([], np.int64)}
-    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns)
-    return found.astype({n.CUSTOMER_ID: "str", CUTOFF: "int64"})
+        return np.asarray(kept.reshape(len(timeline.subjects), len(unique)))
+
+    kept = np.concatenate(list(in_parts(whole, work)))
+    day, customer = np.nonzero(kept.T)
+    return pd.DataFrame(
+        {
+            n.CUSTOMER_ID: pd.array(ids.take(pa.array(customer)), dtype="str"),
+            n.AS_OF: np.array([*unique, None], object)[:-1][day],
+            CUTOFF: cutoffs[day],
+        }
+    )
 
 
 def _approachable(timeline: Timeline, spine: Spine) -> np.ndarray:
@@ -182,11 +183,15 @@ def _approachable(timeline: Timeline, spine: Spine) -> np.ndarray:
     if customers is None:
         return np.ones(len(spine), bool)
     row = attributes.rows_of(timeline, spine)
-    objects = np.append(integers(customers, "profiling_objection") == 1, False)[row]
-    status = np.array([*customers.column("status").to_pylist(), None], object)[row]
-    since = np.append(known_times(tables, n.CUSTOMERS, "status"), NULL)[row]
-    inactive = np.array([value not in (None, "active") for value in status], bool) & (since < spine.cutoffs)
-    return np.asarray(~objects & ~inactive)
+
+    def make() -> tuple[np.ndarray, I64]:
+        objects = integers(customers, "profiling_objection") == 1
+        status = np.array([value in (None, "active") for value in customers.column("status").to_pylist()], bool)
+        inactive_since = np.where(status, FOREVER, known_times(tables, n.CUSTOMERS, "status"))
+        return np.append(objects, False), np.append(inactive_since, FOREVER)
+
+    objects, inactive_since = timeline.shared("approachable", make)
+    return np.asarray(~objects[row] & (inactive_since[row] >= spine.cutoffs))
 
 
 def _under_contract(timeline: Timeline, spine: Spine) -> np.ndarray:
@@ -307,20 +312,25 @@ def churn_labels(
         horizons = label_horizons(tables, spine, horizon_days=horizon_days, outcome=outcome)
     tables = judged(tables, outcome)
     sorted_spine = sort_spine(with_cutoffs(spine, tables.zone))
-    days = horizons[sorted_spine.order]
-    timeline = Timeline(tables, sorted_spine.ids, STREAMS)
-    lower = timeline.clock.shift(sorted_spine.cutoffs, gap_days)
-    upper = timeline.clock.shift(sorted_spine.cutoffs, gap_days + days)
-    if outcome.target == CONTRACT_CANCELLED:
-        churned = _cancelled(timeline, sorted_spine, (lower, upper), known_until)
-    elif outcome.target == PARTIAL:
-        churned = _below_own_rate(timeline, sorted_spine, (lower, upper), (days, known_until), outcome)
-    else:
+    whole = WholeTimeline(tables, sorted_spine.ids, STREAMS, of=CUSTOMER)
+    whole.cut(np.diff(sorted_spine.row_from), [n.ORDER_LINES] if n.ORDER_LINES in tables.frames else [])
+
+    def work(index: int) -> np.ndarray:
+        timeline, part = whole.part(index), whole.part_of_spine(sorted_spine, index)
+        days = horizons[part.order]
+        windows = (
+            timeline.clock.shift(part.cutoffs, gap_days),
+            timeline.clock.shift(part.cutoffs, gap_days + days),
+        )
+        if outcome.target == CONTRACT_CANCELLED:
+            return _cancelled(timeline, part, windows, known_until)
+        if outcome.target == PARTIAL:
+            return _below_own_rate(timeline, part, windows, (days, known_until), outcome)
         orders = _orders(timeline)
         purchases = _known(orders.take(orders.columns["is_purchase"] == 1), known_until)
-        one = np.ones(len(purchases), np.int64)
-        churned = _in_windows(sorted_spine, purchases, (lower, upper), one) == 0
-    return sorted_spine.unsorted(churned)
+        return np.asarray(_in_windows(part, purchases, windows, np.ones(len(purchases), np.int64)) == 0)
+
+    return sorted_spine.unsorted(np.concatenate(list(in_parts(whole, work))))
 
 
 def _known(events: Events, known_until: int) -> Events:

@@ -6,9 +6,12 @@ side and in any order: the result is the same bit by bit, and memory does not gr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from crm_ml.features.events import Stream
     from crm_ml.features.subjects import Subject
     from crm_ml.tables import Tables
+
+T = TypeVar("T")
 
 EVENTS_PER_PART = 160_000
 """Rows of all tables together; their columns then take some ten megabytes."""
@@ -54,16 +59,17 @@ class WholeTimeline(Timeline):
         )
         return found
 
-    def cut(self, spine: Spine, tables: Sequence[str]) -> None:
+    def cut(self, rows: I64, tables: Sequence[str]) -> None:
         """Choose the parts so that none has much more than `EVENTS_PER_PART` events or `ROWS_PER_PART` rows.
 
-        A subject is never cut, however many events it has.
+        `rows` are those of the spine per subject, `tables` those whose events count. A subject is never cut, however
+        many events it has.
         """
         events = np.zeros(len(self.subjects), np.int64)
         for table in tables:
             about = self.about(table)
             events += np.bincount(about[about >= 0], minlength=len(events))
-        load = np.cumsum(np.maximum(events / EVENTS_PER_PART, np.diff(spine.row_from) / ROWS_PER_PART))
+        load = np.cumsum(np.maximum(events / EVENTS_PER_PART, rows / ROWS_PER_PART))
         # a part ends where the load passes a whole number
         ends = np.flatnonzero(np.diff(np.floor(load))) + 1 if len(load) else np.zeros(0, np.int64)
         self.bounds = np.concatenate(([0], ends, [len(events)])).astype(np.int64)
@@ -122,18 +128,17 @@ class WholeTimeline(Timeline):
         """Return the timeline of one part."""
         return PartTimeline(self, index)
 
-    def part_of_spine(self, spine: Spine, index: int) -> tuple[Spine, slice]:
-        """Return the spine's rows about the subjects of a part, and which rows of the sorted spine these are."""
+    def part_of_spine(self, spine: Spine, index: int) -> Spine:
+        """Return the spine's rows about the subjects of a part."""
         first, last = int(self.bounds[index]), int(self.bounds[index + 1])
         rows = slice(int(spine.row_from[first]), int(spine.row_from[last]))
-        part = Spine(
+        return Spine(
             ids=spine.ids.slice(first, last - first),
             subject=spine.subject[rows] - first,
             cutoffs=spine.cutoffs[rows],
             row_from=spine.row_from[first : last + 1] - spine.row_from[first],
             order=spine.order[rows],
         )
-        return part, rows
 
 
 class PartTimeline(Timeline):
@@ -163,6 +168,26 @@ class PartTimeline(Timeline):
         """Return the row of each of the part's subjects in the table that describes them."""
         found: I64 = self._whole.shared("own rows", self._whole.own_rows)
         return found[self._first : self._last]
+
+
+def in_parts(whole: WholeTimeline, work: Callable[[int], T], *, threads: int | None = None) -> Iterator[T]:
+    """Yield what `work` gives for the parts of a timeline, in their order.
+
+    Parts are worked on by so many threads (default: one per processor), a few ahead of what is taken.
+    """
+    parts, workers = len(whole.bounds) - 1, threads or len(os.sched_getaffinity(0))
+    if parts == 1 or workers == 1:
+        yield from map(work, range(parts))
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque(pool.submit(work, index) for index in range(min(parts, workers + 1)))
+        begun = len(waiting)
+        while waiting:
+            done = waiting.popleft().result()
+            if begun < parts:
+                waiting.append(pool.submit(work, begun))
+                begun += 1
+            yield done
 
 
 def event_tables(tables: Tables, of: Subject) -> list[str]:

@@ -89,3 +89,22 @@ def sort_spine(frame: pd.DataFrame, *, of: Subject = CUSTOMER) -> Spine:
         row_from=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
         order=order.astype(np.int64),
     )
+
+
+def crossed(ids: pa.Array, cutoffs: I64) -> Spine:
+    """Return the spine of every subject at every cutoff, given in order.
+
+    Examples
+    --------
+    >>> spine = crossed(pa.array(["7", "8"]), np.array([10, 20, 30]))
+    >>> spine.subject.tolist(), spine.cutoffs.tolist(), spine.row_from.tolist()
+    ([0, 0, 0, 1, 1, 1], [10, 20, 30, 10, 20, 30], [0, 3, 6])
+    """
+    count, size = len(cutoffs), len(ids)
+    return Spine(
+        ids=ids,
+        subject=np.repeat(np.arange(size, dtype=np.int64), count),
+        cutoffs=np.tile(cutoffs.astype(np.int64), size),
+        row_from=np.arange(size + 1, dtype=np.int64) * count,
+        order=np.arange(size * count, dtype=np.int64),
+    )

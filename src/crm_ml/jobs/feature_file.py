@@ -1,7 +1,7 @@
 """A feature table on its way into a Parquet file: parts of subjects come in, row groups of all features go out.
 
-Parts arrive subject by subject, the file is sorted by day. So rows are staged in a file without a name, each at its
-place, and read again in order; it vanishes with the process.
+Parts arrive subject by subject, the file is sorted by day. So parts are staged in a file without a name, which vanishes
+with the process, and the rows of a group are gathered from all of them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,36 +50,33 @@ class Staged:
         self.folder, self.rows = folder, rows
         self.names: tuple[str, ...] = ()
         self._levels: dict[str, dict[str, int]] = {}
+        self._parts: list[NDArray[np.int64]] = []
+        """Of each part the rows it holds, in order; in the file its columns follow one another."""
 
     def __enter__(self) -> Self:
         handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=self.folder)
         os.unlink(name)
-        self._file = handle
+        self._file = open(handle, "r+b", buffering=0)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        os.close(self._file)
+        self._file.close()
 
     def put(self, rows: Sequence[int] | NDArray[np.int64], columns: Mapping[str, NDArray[np.generic]]) -> None:
         """Take the values of some rows, every time with the same columns: numbers, or texts (None where missing)."""
         self.names = self.names or tuple(columns)
-        if len(rows) == 0:
-            return
         order = np.argsort(rows, kind="stable")
-        block = np.column_stack([self._numbers(name, columns[name]) for name in self.names])[order]
-        places = np.asarray(rows, np.int64)[order]
-        width = block.shape[1] * block.itemsize
-        # a day's rows of a range of subjects lie side by side in the file
-        starts = np.concatenate(([0], np.flatnonzero(np.diff(places) != 1) + 1, [len(places)]))
-        for begin, end in pairwise(starts):
-            _write_at(self._file, block[begin:end].tobytes(), int(places[begin]) * width)
+        self._parts.append(np.asarray(rows, np.int64)[order])
+        for name in self.names:
+            _write(self._file, self._numbers(name, columns[name])[order])
 
     def _numbers(self, name: str, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """Return numbers as they are, and texts as their codes."""
         if values.dtype != object:
-            return values.astype(np.float64)
+            return values.astype(np.float64, copy=False)
         levels = self._levels.setdefault(name, {})
-        return np.array([np.nan if text is None else levels.setdefault(text, len(levels)) for text in values])
+        codes = [np.nan if text is None else levels.setdefault(text, len(levels)) for text in values]
+        return np.array(codes, np.float64)
 
     def write(self, keys: pa.Table, path: Path) -> None:
         """Write the key columns and all that was put as Parquet, in the order of the keys."""
@@ -87,17 +84,31 @@ class Staged:
         texts = [*(name for name in keys.column_names), *levels]
         fields = [pa.field(name, pa.string() if name in levels else pa.float64()) for name in self.names]
         schema = pa.schema([*keys.schema, *fields])
-        width = 8 * len(self.names)
-        step = max(_LEAST_ROWS, _GROUP_BYTES // max(width, 1))
+        step = max(_LEAST_ROWS, _GROUP_BYTES // (8 * max(len(self.names), 1)))
         # numbers of features repeat too little for a dictionary to pay, and level 1 packs nearly as well as the rest
         with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1, use_dictionary=texts) as writer:
             for begin in range(0, self.rows, step):
                 count = min(step, self.rows - begin)
-                raw = _read_at(self._file, count * width, begin * width)
-                block = np.ascontiguousarray(np.frombuffer(raw).reshape(count, len(self.names)).T)
                 arrays = [*keys.slice(begin, count).combine_chunks().columns]
+                block = self._block(begin, count)
                 arrays += [_column(values, levels.get(name)) for name, values in zip(self.names, block, strict=True)]
                 writer.write_table(pa.table(arrays, schema=schema), row_group_size=count)
+
+    def _block(self, begin: int, count: int) -> NDArray[np.float64]:
+        """Return the values of the rows from `begin` on, feature by feature."""
+        block = np.empty((len(self.names), count))
+        base = 0
+        for rows in self._parts:
+            first, last = np.searchsorted(rows, (begin, begin + count)).tolist()
+            if first < last:
+                here = rows[first:last] - begin
+                side_by_side = here[-1] - here[0] == last - first - 1
+                at = slice(here[0], here[-1] + 1) if side_by_side else here
+                for number in range(len(self.names)):
+                    place = base + 8 * (number * len(rows) + first)
+                    block[number, at] = _read(self._file, place, last - first)
+            base += 8 * len(rows) * len(self.names)
+        return block
 
 
 def _column(values: NDArray[np.float64], levels: pa.Array | None) -> pa.Array:
@@ -108,17 +119,14 @@ def _column(values: NDArray[np.float64], levels: pa.Array | None) -> pa.Array:
     return levels.take(pa.array(codes, mask=nothing))
 
 
-def _write_at(file: int, data: bytes, place: int) -> None:
-    done = 0
-    while done < len(data):
-        done += os.pwrite(file, memoryview(data)[done:], place + done)
+def _write(file: FileIO, values: NDArray[np.float64]) -> None:
+    left = memoryview(values.tobytes())
+    while left:
+        left = left[file.write(left) :]
 
 
-def _read_at(file: int, size: int, place: int) -> bytearray:
-    found, done = bytearray(size), 0
-    while done < size:
-        got = os.preadv(file, [memoryview(found)[done:]], place + done)
-        if not got:
-            raise OSError(f"{size - done} bytes are missing from the staged features")
-        done += got
-    return found
+def _read(file: FileIO, place: int, count: int) -> NDArray[np.float64]:
+    found = os.pread(file.fileno(), 8 * count, place)
+    if len(found) < 8 * count:
+        raise OSError(f"{8 * count - len(found)} bytes are missing from the staged features")
+    return np.frombuffer(found)
