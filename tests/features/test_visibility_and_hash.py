@@ -71,6 +71,18 @@ def test_values_that_arrive_later_are_hidden(tables):
     assert rows(made, "action_log", "status") == [("done",), (None,)]
 
 
+def test_the_customer_of_a_lead_shows_once_it_is_won_or_where_it_had_bought_before(tables):
+    leads = {"lead_id": ["1", "2", "3", "4"], "created_at": ["2026-01-10"] * 4, "customer_id": ["c", "d", "e", None]}
+    bought = {
+        "order_id": ["A", "B", "C"], "customer_id": ["c", "d", "e"], "net_amount": [5, 5, -5],
+        "ordered_at": ["2026-01-09", "2026-01-10", "2026-01-09"],
+    }  # fmt: skip
+    made = tables(leads=leads, order_lines=bought)
+    assert rows(made, "leads", "customer_id") == [("c",), (None,), (None,), (None,)]
+    late = tables(leads=leads, order_lines={**bought, "known_at": ["2027-01-01", None, None]})
+    assert rows(late, "leads", "customer_id") == [(None,)] * 4
+
+
 def test_leads_and_deals_as_they_were(tables):
     made = tables(
         leads={"lead_id": ["1", "2"], "created_at": ["2026-01-01"] * 2, "customer_id": ["c1", "c2"]},
