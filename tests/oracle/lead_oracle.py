@@ -180,7 +180,8 @@ def of_attributes(then: Then, lead: str, zone: str) -> dict[str, Any]:
 
 def of_orders(then: Then, lead: str, zone: str) -> dict[str, Any]:
     row = then.leads.get(lead)
-    mapped = then.has("leads", "customer_id") and then.has("order_lines", "customer_id")
+    said = "customer_id" in then.tables.known_from.get("leads", {})
+    mapped = said and then.has("leads", "customer_id") and then.has("order_lines", "customer_id")
     customer = None if row is None or not mapped else then.value(row, "customer_id")
     earlier = [
         (line["ordered_at"], line["order_id"])

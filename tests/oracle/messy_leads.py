@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -51,7 +52,11 @@ class LeadFirm(Firm):
         return found
 
     def tables(self) -> Tables:
-        return from_frames(self.frames(), zone=self.zone, attributes=OWN)
+        tables = from_frames(self.frames(), zone=self.zone, attributes=OWN)
+        since = ("", "created_at", "qualified_at")[self.cutoffs[0] // DAY_US % 3]
+        if since and "customer_id" in self.columns["leads"]:
+            tables = replace(tables, known_from={**tables.known_from, "leads": {"customer_id": since}})
+        return tables
 
     def generator(self, dice: Dice) -> LeadGenerator:
         return LeadGenerator(dice, self.cutoffs, 9, self.zone)

@@ -181,10 +181,11 @@ STREAMS: Mapping[str, Stream] = {
             LINKED,
             "One event per order line of positive net amount (its newest visible version) that the customer named by "
             "leads.customer_id (of the lead's newest visible version) had ordered before leads.created_at; "
-            "t = ordered_at.",
+            "t = ordered_at. Only where the mapping says since when leads.customer_id was known (known_from).",
             _LINK,
             {"order_id": Measure("text", "order"), "bought": Measure("count", "1")},
             _orders_before,
+            dated=(f"{n.LEADS}.{n.CUSTOMER_ID}",),
         ),
     )
 }

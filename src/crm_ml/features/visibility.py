@@ -62,7 +62,7 @@ def visible(tables: Tables, cutoff_us: int) -> Tables:
     """
     frames = {name: _visible_frame(tables, name, cutoff_us) for name in tables.frames}
     then = replace(tables, frames=frames)
-    if n.LEADS in frames:
+    if n.LEADS in frames and n.CUSTOMER_ID not in tables.known_from.get(n.LEADS, {}):
         frames[n.LEADS] = _without_later_customer(then)
     if n.DEALS in frames and n.DEAL_STAGES in frames:
         frames[n.DEALS] = _with_stage_values(then)
@@ -88,34 +88,16 @@ def _visible_frame(tables: Tables, table: str, cutoff: int) -> pa.Table:
 
 
 def _without_later_customer(then: Tables) -> pa.Table:
-    """Return the leads without the customers they became later.
-
-    The customer is known from the won stage on, and before it where it had bought before the lead was created.
-    """
+    """Return the leads without the customers they became later: known from the won stage on."""
     leads = then.frames[n.LEADS]
     stages = then.frames.get(n.LEAD_STAGES)
     won = pa.array([], pa.string())
     if stages is not None:
         won = stages.filter(pc.equal(stages.column("stage"), "won")).column(n.LEAD_ID).combine_chunks()
-    keep = pc.or_(pc.is_in(leads.column(n.LEAD_ID), won), _bought_before(then))
+    keep = pc.is_in(leads.column(n.LEAD_ID), won)
     place = leads.column_names.index(n.CUSTOMER_ID)
     values = pc.if_else(keep, leads.column(n.CUSTOMER_ID), pa.scalar(None, pa.string()))
     return leads.set_column(place, leads.schema.field(place), values).combine_chunks()
-
-
-def _bought_before(then: Tables) -> pa.Array:
-    """Return for each lead whether its customer has a visible purchase from before the lead was created."""
-    leads, lines = then.frames[n.LEADS], then.frames.get(n.ORDER_LINES)
-    if lines is None:
-        return pa.array(np.zeros(len(leads), bool))
-    lines = lines.filter(pa.array(integers(lines, "net_amount") > 0))
-    customers = pc.unique(lines.column(n.CUSTOMER_ID))
-    first = np.full(len(customers) + 1, FOREVER, np.int64)
-    buyer = pc.cast(pc.index_in(lines.column(n.CUSTOMER_ID), customers), pa.int64()).to_numpy()
-    np.minimum.at(first, buyer, integers(lines, "ordered_at"))
-    named = pc.index_in(leads.column(n.CUSTOMER_ID), customers, skip_nulls=True)
-    place = pc.fill_null(pc.cast(named, pa.int64()), len(customers)).to_numpy()
-    return pa.array(first[place] < integers(leads, "created_at"))
 
 
 def _with_stage_values(then: Tables) -> pa.Table:

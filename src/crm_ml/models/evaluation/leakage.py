@@ -340,6 +340,7 @@ def _gained(without: Interval, gain: Interval) -> str:
 def _report(leaks: Sequence[Leak], allow: tuple[str, ...], features: Sequence[str]) -> LeakReport:
     ids = {name: _ids(name, features) for name in allow}
     sound = {feature for found in ids.values() for feature in found}
+    leaks = _together(leaks)
     suspects = [leak for leak in leaks if leak.reasons and leak.behaviour != "computed"]
     held = tuple(leak.feature for leak in suspects if leak.feature not in sound)
     findings = [_finding(leak, allowed=leak.feature in sound) for leak in suspects]
@@ -357,6 +358,16 @@ def _report(leaks: Sequence[Leak], allow: tuple[str, ...], features: Sequence[st
     ]
     allowed = tuple(leak.feature for leak in suspects if leak.feature in sound)
     return LeakReport(tuple(leaks), allowed, held, tuple(findings))
+
+
+def _together(leaks: Sequence[Leak]) -> Sequence[Leak]:
+    """Return what was found, the features that hang on one link being suspected together: each tells of the others."""
+    linked = {f.id for f in LEAD_CATALOGUE if isinstance(f, Feature) and f.source == LINKED}
+    first = next((leak for leak in leaks if leak.feature in linked and leak.reasons), None)
+    if first is None:
+        return leaks
+    why = (f"it hangs on the same column as {first.feature}, which looks so",)
+    return [replace(leak, reasons=leak.reasons or why) if leak.feature in linked else leak for leak in leaks]
 
 
 def _ids(name: str, features: Sequence[str]) -> list[str]:
