@@ -32,16 +32,17 @@ def read_set(name: str) -> dict[str, JobTitle]:
 
 
 FIRST, SECOND = read_set("job_titles.csv"), read_set("job_titles_second.csv")
-HELD_BACK = read_set("job_titles_held_back.csv")
-ALL = sorted({**FIRST, **SECOND, **HELD_BACK})
+HELD_BACK, THIRD = read_set("job_titles_held_back.csv"), read_set("job_titles_third.csv")
+ALL = sorted({**FIRST, **SECOND, **HELD_BACK, **THIRD})
 some_title = st.sampled_from(ALL)
 
 
-# the held-back set was measured once, at .899, .927 and .872: the rules must not be tuned on it
+# the two held-back sets were never looked at to change a rule, and must not be: measured at .963, .991 and .963 after
+# the words were widened from general knowledge (before: .899, .927 and .872), and on first sight at .947, .980 and .941
 @pytest.mark.parametrize(
     ("titles", "function", "seniority", "both"),
-    [(FIRST, 0.99, 0.99, 0.99), (SECOND, 0.97, 0.97, 0.97), (HELD_BACK, 0.89, 0.92, 0.87)],
-    ids=["first", "second", "held back"],
+    [(FIRST, 0.99, 0.99, 0.99), (SECOND, 0.97, 0.97, 0.97), (HELD_BACK, 0.95, 0.97, 0.94), (THIRD, 0.94, 0.97, 0.93)],
+    ids=["first", "second", "held back", "third"],
 )
 def test_share_of_right_answers(titles: dict[str, JobTitle], function: float, seniority: float, both: float) -> None:
     found = {title: normalise_title(title) for title in titles}
@@ -53,9 +54,11 @@ def test_share_of_right_answers(titles: dict[str, JobTitle], function: float, se
 def test_the_sets_are_large_apart_and_in_the_vocabulary() -> None:
     assert len(FIRST) >= 300
     assert len(HELD_BACK) >= 100
-    assert not set(FIRST) & set(SECOND)
-    assert not (set(FIRST) | set(SECOND)) & set(HELD_BACK)
-    named = [*FIRST.values(), *SECOND.values(), *HELD_BACK.values()]
+    assert len(THIRD) >= 150
+    sets = [FIRST, SECOND, HELD_BACK, THIRD]
+    assert len(ALL) == sum(len(titles) for titles in sets)
+    assert sum(expected == NOTHING for expected in THIRD.values()) >= len(THIRD) // 10
+    named = [expected for titles in sets for expected in titles.values()]
     assert {title.function for title in named} == set(FUNCTIONS)
     assert {title.seniority for title in named} == set(SENIORITIES)
 

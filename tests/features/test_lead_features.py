@@ -431,3 +431,82 @@ def test_a_feature_about_another_subject_is_refused(tables):
         row_at(made, "2026-03-20", features=[replace(load, column="owner")])
     with pytest.raises(UsageError, match="unknown source 'orders'"):
         row_at(made, "2026-03-20", features=[Feature(id="orders", source="orders")])
+
+
+# already a customer
+
+
+def purchases(*rows: tuple[str, str, str, float], **columns: list[Any]) -> dict[str, list[Any]]:
+    """Order lines from tuples (customer, order, ordered_at, net amount)."""
+    names = ("customer_id", "order_id", "ordered_at", "net_amount")
+    return {**dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)), **columns}
+
+
+def said(tables: Tables, since: str = "created_at") -> Tables:
+    """The tables of a firm that says since when the customer of a lead was known."""
+    return replace(tables, known_from={"leads": {"customer_id": since}})
+
+
+CUSTOMER = ("lead_is_customer", "lead_customer_orders_365d", "lead_customer_days_since_order")
+
+
+def customer_at(tables: Tables, as_of: str, lead: str = "7") -> list[Any]:
+    found = row_at(tables, as_of, lead=lead)
+    return [found[name] for name in CUSTOMER]
+
+
+def test_orders_before_the_enquiry(tables):
+    leads = {"lead_id": ["7", "8", "9"], "created_at": ["2026-03-02 08:00"] * 3, "customer_id": ["c", "d", None]}
+    orders = purchases(
+        ("c", "A", "2025-03-19", 10), ("c", "B", "2026-02-01", 5), ("c", "B", "2026-02-01", 5),
+        ("c", "C", "2026-02-18", 1), ("c", "D", "2026-02-20", -9), ("c", "E", "2026-02-21", 0),
+        ("c", "F", "2026-03-02 08:00", 70),  # with the enquiry, and no earlier
+        ("d", "G", "2026-03-05", 70),
+    )  # fmt: skip
+    made = said(tables(leads=leads, order_lines=orders))
+    # 365 days before 20 March 2026 begin on 20 March 2025: A is too old, B counts once, D and E are no purchases
+    assert customer_at(made, "2026-03-20") == [1, 2, 30]
+    assert customer_at(made, "2026-03-19") == [1, 3, 29]
+    # the lead's own order makes nobody an old customer, nor is one without a link
+    assert customer_at(made, "2026-03-20", lead="8") == customer_at(made, "2026-03-20", lead="9") == [0, 0, None]
+    assert customer_at(made, "2026-03-02") == [0, 0, None]  # not created yet
+
+
+def test_becoming_a_customer_by_winning_does_not_show(tables):
+    leads = {"lead_id": ["7", "8"], "created_at": ["2026-03-02"] * 2, "customer_id": ["new", None]}
+    won = stages(("7", "won", "2026-03-10"), ("8", "lost", "2026-03-10"))
+    made = said(tables(leads=leads, lead_stages=won, order_lines=purchases(("new", "A", "2026-03-10", 900))))
+    for day in ("2026-03-05", "2026-03-11", "2027-01-01"):
+        assert customer_at(made, day, lead="7") == customer_at(made, day, lead="8") == [0, 0, None]
+
+
+def test_an_order_that_was_entered_late_counts_from_then_on(tables):
+    orders = purchases(("c", "A", "2026-02-20", 10), known_at=["2026-03-04"])
+    made = said(tables(leads={**LEADS, "customer_id": ["c"]}, order_lines=orders))
+    assert [customer_at(made, day) for day in ("2026-03-04", "2026-03-05")] == [[0, 0, None], [1, 1, 13]]
+
+
+def test_a_link_counts_from_when_it_is_known(tables):
+    orders = purchases(("c", "A", "2026-02-20", 10), ("d", "B", "2026-02-21", 10), ("d", "C", "2026-02-22", 10))
+    # by versions of the lead
+    versions = {
+        "lead_id": ["7"] * 3, "created_at": ["2026-03-02 08:00"] * 3, "customer_id": [None, "c", "d"],
+        "known_at": ["2026-03-02 08:00", "2026-03-05", "2026-03-07"],
+    }  # fmt: skip
+    made = said(tables(leads=versions, order_lines=orders))
+    found = [customer_at(made, day)[:2] for day in ("2026-03-05", "2026-03-06", "2026-03-08")]
+    assert found == [[0, 0], [1, 1], [1, 2]]
+    # by a column that says since when
+    leads = {**LEADS, "customer_id": ["c"], "linked_at": [pd.Timestamp("2026-03-05")]}
+    made = tables(attributes={"leads": {"linked_at": ""}}, leads=leads, order_lines=orders)
+    made = said(made, "linked_at")
+    assert [customer_at(made, day)[0] for day in ("2026-03-05", "2026-03-06")] == [0, 1]
+
+
+def test_without_a_link_its_time_or_orders_nothing_is_said(tables):
+    orders, linked = purchases(("c", "A", "2026-02-20", 10)), {**LEADS, "customer_id": ["c"]}
+    assert customer_at(said(tables(leads=LEADS, order_lines=orders)), "2026-03-20") == [None] * 3
+    assert customer_at(said(tables(leads=linked)), "2026-03-20") == [None] * 3
+    # a link of unknown age may have been made when the lead was won
+    assert customer_at(tables(leads=linked, order_lines=orders), "2026-03-20") == [None] * 3
+    assert customer_at(said(tables(leads=linked, order_lines=orders)), "2026-03-20") == [1, 1, 28]

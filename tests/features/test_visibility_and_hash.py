@@ -1,6 +1,7 @@
 """What was known at a cutoff, and the hash of exactly that."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -69,6 +70,13 @@ def test_values_that_arrive_later_are_hidden(tables):
     assert rows(made, "customers", "status") == [("blocked",), ("active",), ("blocked",)]
     assert rows(made, "invoices", "due_at", "disputed_at") == [(None, None)]
     assert rows(made, "action_log", "status") == [("done",), (None,)]
+
+
+def test_the_customer_of_a_lead_shows_from_when_the_mapping_says(tables):
+    leads = {"lead_id": ["1", "2"], "created_at": ["2026-01-10", "2027-01-10"], "customer_id": ["c", "d"]}
+    made = tables(leads=leads)
+    assert rows(made, "leads", "customer_id") == [(None,)]
+    assert rows(replace(made, known_from={"leads": {"customer_id": "created_at"}}), "leads", "customer_id") == [("c",)]
 
 
 def test_leads_and_deals_as_they_were(tables):

@@ -21,7 +21,7 @@ from crm_ml.models.explain.wording import sentence
 FEATURES = {feature.id: feature for feature in LEAD_CATALOGUE}
 IDS = list(FEATURES)
 CATEGORIES = {id for id, feature in FEATURES.items() if feature.unit == "category"}
-FLAGS = {"lead_free_mail", "lead_has_phone", "lead_has_company"}
+FLAGS = {"lead_free_mail", "lead_has_phone", "lead_has_company", "lead_is_customer"}
 STAGES = {"lead_stage_rank", "lead_stage_rank_max"}
 NUMBERS = [0.0, 1.0, 2.0, 3.0, 1.5, 0.037, 26.0, 90.0, 1234.5, 1e6, 1e18, -1.0, -100.0, None, math.nan, math.inf]
 TEXTS = ["Messe", "x" * 300, "1000+", "purchasing", "head", "unknown", None, " "]
@@ -29,10 +29,11 @@ ONE = {
     True: {
         "Tag", "Minute", "Stunde", "Seite", "E-Mail", "Formular", "Webinar", "Termin", "Antwort", "Inhalt",
         "Ansprechperson", "Zeichen", "Stufe", "Anfrage", "offenen", "neuen", "Beschäftigten",
+        "Bestellung",
     },
     False: {
         "day", "minute", "hour", "page", "of", "form", "webinar", "meeting", "reply", "piece", "contact", "sign",
-        "stage", "lead", "open lead", "new lead", "employee",
+        "stage", "lead", "open lead", "new lead", "employee", "order",
     },
 }  # fmt: skip
 """Nouns that may follow a one, in German and in English."""

@@ -9,6 +9,7 @@ import pytest
 from leaky_firm import (
     LEAKS,
     SOUND,
+    UNTIL,
     Plants,
     dataset,
     firm,
@@ -18,12 +19,14 @@ from leaky_firm import (
     sound_columns,
 )
 
+from crm_ml.features import LEAD, build_features, cutoff_us, lead_labels, lead_training_rows
 from crm_ml.models import make_dataset, train_churn
 from crm_ml.models.evaluation import auc, find_leaks
 from crm_ml.models.evaluation.fates import carriers, fates
 from crm_ml.models.evaluation.probes import auc_gain, dealt
 from crm_ml.models.evaluation.traits import coded, trait
 from crm_ml.models.terms import LEAD_TERMS
+from crm_ml.tables import from_frames
 
 AT = dt.date(2026, 3, 1)
 
@@ -231,6 +234,18 @@ def test_what_is_computed_of_leads_is_told_but_not_held_back():
     }
 
 
+def test_what_hangs_on_the_link_to_a_customer_is_held_back_together():
+    frame, y, _ = leavers()
+    rng = np.random.default_rng(4)
+    orders = rng.poisson(2, len(y)) * 1.0
+    data = made(frame.assign(lead_is_customer=y * 1.0, lead_customer_orders_365d=orders), y)
+    report = find_leaks(data, terms=LEAD_TERMS)
+    assert report.held_back == ("lead_is_customer", "lead_customer_orders_365d")
+    assert "the same column as lead_is_customer" in report.findings[1].message
+    allowed = find_leaks(data, allow=["customer_id"], terms=LEAD_TERMS)
+    assert (allowed.held_back, allowed.allowed) == ((), ("lead_is_customer", "lead_customer_orders_365d"))
+
+
 def test_an_attribute_without_which_the_auc_collapses_is_held_back_on_a_single_snapshot():
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"customer_id": np.arange(900).astype(str), "as_of": dt.date(2026, 1, 1)})
@@ -370,3 +385,30 @@ def test_outcomes_of_the_evaluation_do_not_move_the_guard(with_leak):
     newest = np.isin(with_leak.frame["as_of"], got.evaluated_on)
     y = np.where(newest, np.random.default_rng(3).permutation(with_leak.y), with_leak.y)
     pd.testing.assert_frame_equal(got.leaks.table, train(replace(with_leak, y=y)).leaks.table)
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("link", ["made at the win", "made at the enquiry"])
+def test_links_to_customers_that_are_made_at_the_win_are_held_back_and_sound_ones_are_not(link):
+    frames = firm(3000, 3).frames
+    leads = frames["leads"]
+    if link == "made at the enquiry":
+        ids = np.random.default_rng(1).choice(frames["customers"]["customer_id"].to_numpy(object), len(leads))
+        old = leads["marketing_basis"] == "existing_customer"
+        leads = leads.assign(customer_id=pd.Series(ids, index=leads.index, dtype="str").where(old))
+    names = ("lead_events", "lead_stages", "order_lines", "customers")
+    tables = from_frames({"leads": leads, **{name: frames[name] for name in names}})
+    tables = replace(tables, known_from={"leads": {"customer_id": "created_at"}})
+    newest = UNTIL - dt.timedelta(days=90)
+    rows = lead_training_rows(tables, newest=newest, oldest=newest - dt.timedelta(days=700), every_days=30)
+    end = cutoff_us(UNTIL, tables.zone)
+    y = lead_labels(tables, rows, gap_days=0, horizon_days=90, known_until=end)
+    frame = build_features(tables, rows.drop(columns="snapshot"), of=LEAD).rename(columns={"lead_id": "customer_id"})
+    linked = frame["lead_is_customer"].to_numpy() == 1
+    held = find_leaks(make_dataset(frame, y, gap_days=0, horizon_days=90), terms=LEAD_TERMS).held_back
+    if link == "made at the win":
+        assert (round(y[linked].mean(), 2), round(y[~linked].mean(), 2)) == (0.93, 0.31)
+        assert held == ("lead_is_customer", "lead_customer_orders_365d", "lead_customer_days_since_order")
+    else:
+        assert linked.sum() > 500
+        assert held == ()

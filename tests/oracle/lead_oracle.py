@@ -18,9 +18,11 @@ from crm_ml.tables import Tables
 
 Row = dict[str, Any]
 KEY = {"leads": ("lead_id",), "lead_events": ("event_id",), "deals": ("deal_id",)} | {
-    "lead_stages": ("lead_id", "stage", "entered_at")
+    "order_lines": ("order_id", "line_no"),
+    "lead_stages": ("lead_id", "stage", "entered_at"),
 }
 TIME = {"leads": "created_at", "lead_events": "occurred_at", "lead_stages": "entered_at", "deals": "created_at"}
+TIME |= {"order_lines": "ordered_at"}
 RANK = {"lead": 0, "mql": 1, "sql": 2, "opportunity": 3, "won": 4, "lost": 5}
 INTEREST = {"page_view", "pricing_view", "email_open", "email_click", "form_submit", "download", "webinar"}
 DIALOGUE = {"call", "meeting", "no_show", "reply_sent", "reply_received"}
@@ -47,13 +49,14 @@ class Then:
         self.leads = {row["lead_id"]: row for row in self.visible("leads")}
         self.touches = self.visible("lead_events")
         self.stages = self.visible("lead_stages")
+        self.lines = self.visible("order_lines")
 
     def visible(self, table: str) -> list[Row]:
         """Return the visible rows; of the versions of a row the one that was entered last."""
         if table not in self.tables.frames:
             return []
         rows = [r for r in rows_of(self.tables, table) if r[TIME[table]] < self.c and r["known_at"] < self.c]
-        if "known_at" not in self.tables.mapped[table]:
+        if not {"known_at", *KEY[table]} <= set(self.tables.mapped[table]):
             return rows
         newest: dict[Any, Row] = {}
         for row in sorted(rows, key=lambda r: r["known_at"]):
@@ -175,6 +178,26 @@ def of_attributes(then: Then, lead: str, zone: str) -> dict[str, Any]:
     return found | {"attribute_qualified_at": days}
 
 
+def of_orders(then: Then, lead: str, zone: str) -> dict[str, Any]:
+    row = then.leads.get(lead)
+    said = "customer_id" in then.tables.known_from.get("leads", {})
+    mapped = said and then.has("leads", "customer_id") and then.has("order_lines", "customer_id")
+    customer = None if row is None or not mapped else then.value(row, "customer_id")
+    earlier = [
+        (line["ordered_at"], line["order_id"])
+        for line in then.lines
+        if customer is not None and line["customer_id"] == customer
+        if line["net_amount"] > 0 and line["ordered_at"] < row["created_at"]
+    ]
+    begin, today = shifted(then.c, -365, zone), local_day(then.c, zone)
+    last = max(earlier, default=None)
+    return {
+        "lead_is_customer": float(bool(earlier)) if mapped else None,
+        "lead_customer_orders_365d": float(len({id for t, id in earlier if t >= begin})) if mapped else None,
+        "lead_customer_days_since_order": None if last is None else (today - local_day(last[0], zone)).days,
+    }
+
+
 def of_peers(then: Then, lead: str, zone: str) -> dict[str, Any]:
     row, c = then.leads.get(lead), then.c
     won = [(who, when) for who, what, when in then.ends() if what == "won"]
@@ -221,7 +244,7 @@ def oracle_lead_features(tables: Tables, spine: pd.DataFrame) -> pd.DataFrame:
     for lead, cutoff in zip(spine["lead_id"], spine["cutoff"], strict=True):
         then, zone = known[cutoff], tables.zone
         row = of_touches(then, lead, zone) | of_stages(then, lead, zone)
-        row |= of_attributes(then, lead, zone) | of_peers(then, lead, zone)
+        row |= of_attributes(then, lead, zone) | of_peers(then, lead, zone) | of_orders(then, lead, zone)
         created = then.leads[lead]["created_at"] if lead in then.leads else None
         row["lead_age_hours"] = None if created is None else (cutoff - created) / HOUR_US
         today = local_day(cutoff, zone)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -17,12 +18,20 @@ from crm_ml.tables import Tables, from_frames
 OWN = {"leads": {"budget": "qualified_at", "qualified_at": ""}}
 """Own attributes: the budget is known from the time the lead was qualified."""
 OPTIONAL = {
-    "leads": (("known_at",), ("source",), ("campaign", "owner_id"), ("employees", "email"), ("phone",)),
+    "leads": (
+        ("known_at",),
+        ("source",),
+        ("campaign", "owner_id"),
+        ("employees", "email"),
+        ("phone",),
+        ("customer_id",),
+    ),
     "lead_events": (("known_at",), ("asset",), ("contact_id",)),
     "lead_stages": (("known_at",),),
     "deals": (("known_at",),),
+    "order_lines": (("known_at",), ("line_no",)),
 }
-SIZES = {"leads": 24, "lead_events": 60, "lead_stages": 30, "deals": 20}
+SIZES = {"leads": 24, "lead_events": 60, "lead_stages": 30, "deals": 20, "order_lines": 30}
 KINDS = (
     "page_view", "pricing_view", "email_open", "email_click", "form_submit", "download", "webinar", "call", "meeting",
     "no_show", "reply_sent", "reply_received", "fair",
@@ -43,14 +52,18 @@ class LeadFirm(Firm):
         return found
 
     def tables(self) -> Tables:
-        return from_frames(self.frames(), zone=self.zone, attributes=OWN)
+        tables = from_frames(self.frames(), zone=self.zone, attributes=OWN)
+        since = ("", "created_at", "qualified_at")[self.cutoffs[0] // DAY_US % 3]
+        if since and "customer_id" in self.columns["leads"]:
+            tables = replace(tables, known_from={**tables.known_from, "leads": {"customer_id": since}})
+        return tables
 
     def generator(self, dice: Dice) -> LeadGenerator:
         return LeadGenerator(dice, self.cutoffs, 9, self.zone)
 
     def leads(self) -> list[str]:
         """Return the ids of all leads that occur anywhere, and of one that does not."""
-        found = {row["lead_id"] for rows in self.rows.values() for row in rows if row["lead_id"] is not None}
+        found = {row["lead_id"] for rows in self.rows.values() for row in rows if row.get("lead_id") is not None}
         return sorted(found | {"nobody"})
 
     def spine(self, cutoffs: Iterable[int] | None = None) -> pd.DataFrame:
@@ -64,7 +77,7 @@ class LeadGenerator(Generator):
     """Makes rows of the tables of leads."""
 
     def __init__(self, dice: Dice, cutoffs: tuple[int, ...], leads: int, zone: str) -> None:
-        super().__init__(dice, cutoffs, 1, zone)
+        super().__init__(dice, cutoffs, 3, zone)
         self.ids = [f"l{k}" for k in range(leads)]
         self.created: list[tuple[str, int]] = []
 
@@ -95,10 +108,21 @@ class LeadGenerator(Generator):
             "owner_id": self.pick("ann", "bob", None),
             "email": self.pick(*MAILS),
             "phone": self.pick("0171", None),
+            "customer_id": self.pick("c0", "c1", "c2", "unheard", None),
             "budget": self.pick(None, 5, 70),
             "qualified_at": self.pick(None, self.after(at)),
             "known_at": self.known(at),
         }
+
+    def order_lines(self) -> Row:
+        """Return a line, often right around the creation of a lead or a year before a cutoff."""
+        row = super().order_lines()
+        if self.dice.below(2):
+            _, at = self.pick(*self.created) if self.created else ("", self.instant())
+            at += self.pick(0, -1, 1, -DAY_US, -40 * DAY_US)
+        else:
+            at = shifted(self.pick(*self.cutoffs), -self.pick(365, 365, 30), self.zone) + self.dice.below(3) - 1
+        return {**row, "ordered_at": at, "known_at": self.known(at)}
 
     def lead_events(self) -> Row:
         at = self.instant()
@@ -157,7 +181,14 @@ def make_lead_firm(dice: Dice, *, zone: str = ZONE) -> LeadFirm:
         rows[table] = tuple(found)
         lacking = {name for group in OPTIONAL[table] if pick(6) == 5 for name in group}
         columns[table] = tuple(name for name in make.row(table) if name not in lacking)
-    for table in (("deals",), ("deals",), ("lead_stages",), ("lead_stages", "deals"), ("lead_events",))[pick(5)]:
+    for table in (
+        ("deals",),
+        ("deals",),
+        ("lead_stages",),
+        ("lead_stages", "deals"),
+        ("lead_events",),
+        ("order_lines", "deals"),
+    )[pick(6)]:
         del rows[table], columns[table]
     return LeadFirm(rows, columns, tuple(dict.fromkeys(cutoffs)), tuple(dict.fromkeys(days)), zone)
 

@@ -285,8 +285,8 @@ class Evaluation:
 
     def _mapped(self, source: str, columns: Iterable[str]) -> bool:
         stream = self.timeline.streams[source]
-        needs = [*stream.needs, *(need for column in columns for need in stream.measures[column].needs)]
-        return self.timeline.has(needs)
+        needs = [need for column in columns for need in stream.measures[column].needs]
+        return self.timeline.has_stream(source) and self.timeline.has(needs)
 
     def _above(self, source: str, what: str, values: I64, days: int = 0) -> I32:
         """First row of each event's subject whose cutoff (shifted back by `days`) lies above the value."""

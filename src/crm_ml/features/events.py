@@ -52,6 +52,8 @@ class Stream:
         Columns by name.
     build : callable
         Makes the events from a `Timeline`.
+    dated : tuple of str
+        Source columns for which the mapping must also say since when they were known (`known_from`).
     """
 
     name: str
@@ -59,6 +61,7 @@ class Stream:
     needs: tuple[str, ...]
     measures: Mapping[str, Measure]
     build: Callable[[Timeline], Events]
+    dated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,13 @@ class Timeline:
     def has(self, needs: Iterable[str]) -> bool:
         """Return whether all these source columns (``table.column``) are mapped."""
         return all(column in self.tables.mapped.get(table, ()) for table, column in (x.split(".") for x in needs))
+
+    def has_stream(self, name: str) -> bool:
+        """Return whether all that a stream is made of is mapped, and where it must be, dated."""
+        stream, known = self.streams[name], self.tables.known_from
+        return self.has(stream.needs) and all(
+            column in known.get(table, ()) for table, column in (x.split(".") for x in stream.dated)
+        )
 
     def stream(self, name: str) -> Events:
         """Return the events of a stream."""

@@ -10,6 +10,25 @@ from __future__ import annotations
 # (function, strength, patterns): the strongest word of a title decides about its function; among equals the first one
 FUNCTION_WORDS: tuple[tuple[str, int, str], ...] = (
     # words that contain the name of another function
+    ("it", 2, "anwendungsentwickl* applikationsentwickl* appentwickl* javaentwickl* datenbankentw* salesforce*"),
+    ("it", 2, "telekommunik* informationssicherheit* webmaster* softwarearch* solutionarch* enterprisearch*"),
+    ("purchasing", 2, "lieferantenentwick* materialgruppen*"),
+    ("quality", 2, "wareneingangspr* wareneingangskontr* *reklamation* *werkstoffprüf*"),
+    ("production", 2, "presswerk* pressenf* konstruktionsmech* feinwerk* feinmechan* fertigungst* produktionst*"),
+    ("production", 2, "nc ncprogramm* cncprogramm* cnctechn* worksmanag* industrialengineer*"),
+    ("hr", 2, "personaldispo* personaldienst* personalvermitt* onboarding* headhunter* gehaltsab* lohnab* entgelt*"),
+    ("project", 2, "projektsteuer* *bauleit*"),
+    ("sales", 2, "auftragssteuer* projektvertrieb* ersatzteilvertr* vertriebslogist* verkehrsberat*"),
+    ("finance", 2, "rechnungs* *buchalt* fibu* rewe buha *kredit* zahlungs* *konsolidier* mergers"),
+    (
+        "management",
+        2,
+        "verwaltungsrat* verwaltungsrät* *teilhaber* generaldirekt* bereichsvorst* *geschäftsinh*",
+    ),
+    ("research", 2, "lehrstuhl* *laborant* *biolog* univ cta bta forschungsgrupp*"),
+    ("maintenance", 2, "betriebserhalt* werkserhalt* betriebshandw* vefk ih instandh* elektrofachkr*"),
+    ("maintenance", 1, "*service*ingen* *service*engin*"),
+    ("legal", 2, "wirtschaftsjur*"),
     ("office", 2, "personalassist* executiveassist* managementassist*"),
     ("it", 2, "*software* *webentwickl* webdevelop* productowner* datascien*"),
     ("hr", 2, "personalentwick* organisationsentwick*"),
@@ -87,6 +106,69 @@ FUNCTION_WORDS: tuple[tuple[str, int, str], ...] = (
     ("production", 2, "stanz* *härterei* *extrusion* konfektion* stahlbau* metallbau* vorrichtungsbau* musterbau*"),
     ("it", 2, "plm mes stammdaten*"),
     ("sales", 2, "pricing ecommerce"),
+    ("management", 2, "gfin geschäftsfhr* phg cofound* mitinh* firmenleit* unternehmensleit* unternehmensführ*"),
+    ("purchasing", 2, "*procure* *purchas* procurment* materialeink* spend"),
+    (
+        "production",
+        2,
+        "werks *werksl* *linienführ* linienleit* *einrichter* *rüster* *blech* *giesserei* *schmied* *schmelz*",
+    ),
+    ("production", 2, "*walzwerk* sägewerk* *druckerei* *beschicht* *oberfläch* *schleif* fabrik* betriebsassist* tpm"),
+    (
+        "production",
+        2,
+        "*arbeitsplan* line assembler* produktivit* *kunststoffverarb* modellbau* prototypenbau* *zuschnitt*",
+    ),
+    ("production", 2, "*vormontage* *bestück* fabrication machining moulding molding stamping casting foundry paint"),
+    ("engineering", 2, "entwicklg* konstrukt* tga *statiker* *automatisierung* automation *layout*"),
+    ("engineering", 2, "*normung* *systemtechn* rundd *antriebs* *elektrotechn* vorentwick* serienentwick*"),
+    ("quality", 2, "qse qms qehs hseq ehsq shq caq gmp haccp messraum* *metrolog* kalibr* *endkontroll* *qualitat*"),
+    ("quality", 2, "qualty qualiät* quali qual complaint*"),
+    (
+        "logistics",
+        2,
+        "lager* *zentrallager* hochregal* ersatzteil* spedit* customs fleet fahrer* expedi* verlad* mrp sop",
+    ),
+    (
+        "logistics",
+        2,
+        "bestands* *warenannahme* *bedarfsplan* *absatzplan* carrier* packer* picker* *wareneingang* verkehr*",
+    ),
+    (
+        "logistics",
+        2,
+        "*materialplan* *materialfluss* materials *intralog* forwarder* forwarding fulfilment fulfillment",
+    ),
+    (
+        "sales",
+        2,
+        "vkl rvl gvl vid vb vetrieb* vertieb* territor* telesales telemarketing* callcenter* *vertriebl* proposal*",
+    ),
+    (
+        "sales",
+        2,
+        "*salesman* saleswoman* salesperson* bd biz alliance* oem *kundencenter* *kundenzentr* *innendst* *aussendst*",
+    ),
+    ("sales", 2, "*verkaufs* *vetriebs* aftermarket *auftragsabw* *auftragszentr* *auftragsbearb* anfragen* offert*"),
+    (
+        "marketing",
+        2,
+        "*sprecher* texter* marcom* grafiker* *messebau* messen produktverantw* produktspezial* *redaktion*",
+    ),
+    ("marketing", 2, "*fotodesign* merchandis* publicrelation* advertis* sponsoring *mediaplan*"),
+    ("finance", 2, "*fakturier* fakturist* billing *kassier* *inkasso* cash reporting *liquidit* audit *anlagenbuch*"),
+    ("hr", 2, "hrbp *bewerb* *gehalt* *personalent* *personalm* *personall* staffing workforce onboarding"),
+    (
+        "it",
+        2,
+        "java python php linux microsoft sharepoint database servicedesk webanwend* rpa sql abap *applikationsbet*",
+    ),
+    ("it", 2, "*informationstechn* informationssyst* *rechenzentr* *anwendungsbetr* agile *testautomat* sw telematik*"),
+    ("legal", 2, "ra rain *rechtsabt* trademark* ip"),
+    ("project", 2, "proj projekte projects programmleit* projektierung*"),
+    ("office", 2, "pa ea *schreibkraft* *telefonzentr* telefonist* *rezeption* poststelle* *typist*"),
+    ("research", 2, "*forschungsinst* fakultät* scientist*"),
+    ("other", 2, "gefahrgut* gefahrstoff* abfall* laserschutz* strahlenschutz* esg csr werkschutz* pförtner* ergonom*"),
     # words that say little beside another
     ("maintenance", 1, "*service* *kundendienst* *mechaniker* *elektroniker* *werkstatt* aftersales*"),
     ("research", 1, "labor laborleit* laborant* labormit* lab laboratory"),
@@ -114,7 +196,12 @@ FUNCTION_WORDS: tuple[tuple[str, int, str], ...] = (
     ("other", 1, "physician* author*"),
     ("engineering", 1, "*planung* *dokumentation* ce *werkstoff* *maschinenbau* *anlagenbau*"),
     ("sales", 1, "regional* region"),
-    ("office", 1, "office* *sekret* secretar* empfang* reception* büro* *kaufmann* *kauffrau* *kaufleute*"),
+    (
+        "office",
+        1,
+        "office offices officem* officea* *sekret* secretar* empfang* reception* büro* *kaufmann* *kauffrau*",
+    ),
+    ("office", 1, "*kaufleute*"),
     ("office", 1, "teamassist* kaufmännisch* kaufm kfm verwaltung* administration administrative backoffice"),
     ("management", 1, "*präsident* president chairman* chairwoman* board aufsichtsr* komplementär* selbständ*"),
     ("management", 1, "selbstständ*"),
@@ -126,12 +213,28 @@ FUNCTION_WORDS: tuple[tuple[str, int, str], ...] = (
     ("management", 0, "transformation corporate"),
     ("office", 0, "clerk* zentrale verw"),
     ("other", 0, "*sicherheit* security"),
-    ("engineering", 0, "dipling ing engr eng"),
+    ("engineering", 0, "dipling ing engr eng ingeneur* inginieur* tech"),
+    ("sales", 1, "vertreter* *werksvertr* *industrievertr* *repräsentant* import* ad"),
+    (
+        "management",
+        0,
+        "nl hbv division* *divisions* profitcenter* mgmt bu gsl businessmanag* bumanag* site vizepräsid*",
+    ),
+    ("engineering", 1, "embedded fpga"),
+    ("project", 1, "polier poliere oberpolier*"),
+    ("management", 1, "vorsitzend*"),
+    ("office", 0, "organisation* orga"),
+    ("maintenance", 1, "kfz *monteurin*"),
+    ("other", 1, "küchen* gastronom* hotel* restaurant* *feuerwehr* *sozialarb* *sozialpäd* *psycholog* *therapeut*"),
+    ("other", 1, "friseur* pilot* soldat* musiker* sanitäter* geolog* *förster* *winzer* *steward*"),
 )
 
 # (rank, patterns): seniorities, and three that `job_titles` decides in context: none, staff, manager
 SENIORITY_WORDS: tuple[tuple[str, str], ...] = (
     ("none", "leiterplatt* *halbleiter* *stellvertret* *rohrleitung* leitungsbau* *begleit* bürgermeister*"),
+    ("none", "lehrstuhl* kalkulationsl* *ableiter* vizepräsidialb* *führerschein* *fachleit*"),
+    ("assistant", "asst ass pa ea *hilfskraft* *hilfskräft* *hilfsarb* helper*"),
+    ("trainee", "azubi* auszub* *praktik* lernend* graduate* *lehrjahr* *ausbildungsplatz* *werkstudent* *absolvent*"),
     ("assistant", "*assist* assi *sekret* sekr vorzimmer* secretar* aushilf* *helfer*"),
     ("trainee", "azubi* auszubild* *lehrling* *praktikant* praktikum werkstud* *student* studium trainee* intern"),
     ("trainee", "internship* apprentice* doktorand* volontär* diplomand* masterand* bachelorand* referendar*"),
@@ -141,6 +244,22 @@ SENIORITY_WORDS: tuple[tuple[str, str], ...] = (
     ("specialist", "categorymanager* commoditymanager* *warengruppenmanag* brandmanager* contentmanager*"),
     ("specialist", "eventmanager* communitymanager* socialmediamanager* productowner* processowner*"),
     ("specialist", "businesspartner* kam adm vad"),
+    ("head", "vizepräsid* managingeditor* hd leit hbv vkl divisionmanager* departmentmanager* businessunitmanager*"),
+    ("head", "factorymanager* worksmanager* millmanager* bereichsverantw* bumanager* areahead nlleit*"),
+    ("lead", "regional*leit* bezirks*leit* gvl rvl *linienführ* *linienleit* *bandleit* *abschnittsleit* *kolonnenf*"),
+    (
+        "lead",
+        "teamchef* *teamverantw* groupleader* *bauleit* *teamlead* *oberpolier* *sachgebietsl* *werkstattl* *obmann*",
+    ),
+    (
+        "lead",
+        "*gruppenlt* *teamlt* *schichtlt* *projektlt* *projekteleit*",
+    ),
+    (
+        "executive",
+        "verwaltungsrat* verwaltungsrät* *teilhaber* generaldirekt* gfin geschäftsfhr* phg firmenleit* csco clo",
+    ),
+    ("executive", "unternehmensleit* unternehmensführ* mitinh* vorsitzend*"),
     ("executive", "ceo cfo cto coo cio cmo cso cpo cro chro cdo ciso chief gf gl md *chäftsfü* geschäftfü*"),
     ("executive", "geschäftsleit* *vorstand* *vorständ* *inhaber* inh *eigentümer* *gründer* founder* cofounder*"),
     ("executive", "owner* *gesellschafter* managingdirect* managingpartn* generalmanag* *unternehmer* chef chefin"),
@@ -153,8 +272,21 @@ SENIORITY_WORDS: tuple[tuple[str, str], ...] = (
     ("head", "*leiter* *leitung *ltr *ltg lt al bl leitend* ltg ltr *direktor* director* dir head vp svp evp avp"),
     ("head", "vicepresident* prokur* prok ppa *bevollm* chef* *chef vl ekl plantmanager* branchmanager*"),
     ("head", "sitemanager* countrymanager* chiefengineer* generalcounsel"),
-    ("manager", "*manager* mgr"),
+    ("manager", "*manager* mgr mngr mng manger maneger mgrin"),
     ("partner", "partner"),
+    ("staff", "sachb* ang wimi *angest"),
+    ("specialist", "spec coord koord *architect *login scrummaster* ra rain"),
+    (
+        "specialist",
+        "vid vb hrbp vefk *salesman* saleswoman* salesperson* ingeneur* inginieur* cta bta",
+    ),
+    ("specialist", "*controller* *buyer* purchaser* accountant* welder* machinist* assembler* driver* picker* packer*"),
+    ("specialist", "*developer* programmer* scientist* lawyer* chemist* physicist* recruiter* auditor* *entwickler*"),
+    (
+        "specialist",
+        "*fachleute* *kauffrau* *kaufmann* *konstrukteur* *elektrofachkr* *schreibkraft* *planer* toolmaker*",
+    ),
+    ("specialist", "*steuerer* estimator* *forwarder* bookkeeper* *telefonist* *pförtner* handwerk* headhunter*"),
     ("specialist", "*verantwortlich* *betreuer* *bearbeiter* *arbeiter* *bediener* *werker* *experte* *fachwirt*"),
     ("specialist", "*gutachter* *fachmann* *fachfrau* *gestalter* *geber clerk* worker* advisor* adviser*"),
     ("specialist", "professional* generalist* mechanic* writer* staff fellow member* executive keyuser* treasurer*"),
@@ -167,6 +299,7 @@ SENIORITY_WORDS: tuple[tuple[str, str], ...] = (
 
 # words that belong together and are read as one; a regular expression over small letters without umlauts
 JOINED = (
+    r"(?:factory|works|mill|department|division|business unit|bu) manager|team assist\w+|scrum master|"
     r"supply chain|e commerce|inside sales|human resources?|vice president|managing (?:director|partner)"
     r"|general manager|field service|(?:business|web) (?:development|developer)"
     r"|customer (?:service|care|support|success)|business partner|(?:key )?account manag\w+|key account"
@@ -175,11 +308,46 @@ JOINED = (
     r"|(?:product|category|commodity|brand|content|event|community|country|partner) manag\w+"
     r"|(?:product|process) owner|product marketing|(?:plant|branch|site) manager|key user|business analy\w+"
     r"|(?:demand|lead) gen\w*|employer brand\w*|zentrale dienste?|(?:personal|executive|management) assist\w+"
+    r"|(?:system|data|service|business process) owner"
+    r"|solutions? architect\w*|enterprise architect\w*|service desk|call center|profit center|group leader"
+    r"|industrial engineering|managing editor|public relations?|fi bu|co founder|team chef\w*|bereichs verantw\w*"
     r"|chief engineer|industrial engineer\w*|proje[ck]t (?:engineer|ingenieur)\w*|system admin\w*|team lead"
 )
 
 # a regular expression over the same and what stands for it
 REPLACED: tuple[tuple[str, str], ...] = (
+    (r"stud (?=hilfs|mitarb)", "student "),
+    (r"ltd (?=ang)", "leitend "),
+    (r"geschafts? (?=fuhr|leit|inhab)|gesch (?=fuhr|leit)", "geschafts"),
+    (r"managing dir\b|mng dir\w*|mgmt? dir\w*", "managingdirector"),
+    (r"managing (?=consultant|engineer)", ""),
+    (r"department head|dept (?:head|manager|mgr)|department mgr", "departmentmanager"),
+    (r"(?:in|zur|zum) ausbildung(?: (?:zum|zur))?|ausbildung (?:zum|zur|als)", "azubi"),
+    (r"data (?:protection|privacy)", "datenschutz"),
+    (r"machine learning", "ki"),
+    (r"internal audit\b", "revision"),
+    (r"art director|creative director", "grafikdesigner"),
+    (r"systems? engineer", "ingenieur"),
+    (r"m (?:and |und )?a (?=manag|director|analyst|advis|special)", "finanzen "),
+    (r"(?:organi[sz]ation\w*|people|leadership|personnel|talent) development", "personalentwicklung"),
+    (r"(?:market|sales|customer|dealer|channel) development|business dev\b", "businessdevelopment"),
+    (r"corporate development", "strategie"),
+    (r"(?:supplier|vendor) (?:development|manag\w+|relation\w*)", r"beschaffung \g<0>"),
+    (
+        r"chief (?=accountant|buyer|designer|architect|technologist|mechanic|inspector|chemist|controller|engineer)",
+        "head ",
+    ),
+    # whom the area is bought for, or reckoned for
+    (
+        r"(?:it|edv|sap|marketing|logisti\w+|produktions?|vertriebs?|sales|personal|hr|plant|factory|werks?|site|proje[ck]t"
+        r"|engineering|maintenance|technik|service|business|division\w*|supply chain|werk|operations|commercial) "
+        r"(?=(?:einkaufer|buyer|controller|accountant|recruiter|buchhalter)(?:in|innen)?(?!\w))",
+        "",
+    ),
+    (r"(?:manufacturing|production|plant|global|corporate|business) (?=it\b)", ""),
+    (r"(?:it|edv|marketing|facility) (?=einkauf|procurement|purchasing|sourcing|beschaffung)", ""),
+    (r"(quality|inventory|stock|material) controller", r"\1 clerk"),
+    (r"(?:technisch\w*|techn|technical) (?=\w*(?:service|kundendienst|werkstatt|labor|handel))", ""),
     (r"dipl(?:om)? (?:wirtsch(?:afts)? )?ing\b", "dipling"),
     (r"dipl(?:om)? \w+", ""),
     (r"(?:f|r) (?:und |and |u )?(?:e|d)\b|forschungs? (?:und )?entwicklungs?\b|research (?:and )?development", "rd"),
@@ -191,7 +359,11 @@ REPLACED: tuple[tuple[str, str], ...] = (
     (r"chief executive(?: officer)?", "ceo"),
     (r"chief operating(?: officer)?", "coo"),
     (r"chief information(?: officer)?", "cio"),
-    (r"lead (?=buyer|engineer|developer|designer|architect|consultant|auditor)", ""),
+    (
+        r"lead (?=buyer|engineer|developer|designer|architect|consultant|auditor|accountant|analyst|recruiter|scientist"
+        r"|technician|programmer|specialist|controller|planner|expert|operator|tester|mechanical|electrical|software)",
+        "",
+    ),
     # who runs the commercial side of a firm runs its finances
     (r"(?:kaufmannisch\w*|kaufm|kfm) (?=(?!geschaft)\w*leit|ltg|ltr|direktor)", "finanzen "),
     (r"(?<!\w)(leit\w+|ltg|ltr) (?:der )?(?:kaufmannisch\w*|kaufm|kfm)", r"\1 finanzen"),

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from crm_ml import names as n
-from crm_ml.features.events import Events, Measure, Stream, Timeline
+from crm_ml.features.events import Events, Measure, Stream, Timeline, codes, integers, seen_span
+from crm_ml.features.fate import pairs
 from crm_ml.features.job_titles import normalise_titles
 from crm_ml.features.spec import AnyFeature, AttributeFeature, Difference, Feature, PeerFeature, Ratio, windowed
 from crm_ml.features.timeline import NULL
+from crm_ml.features.visibility import known_times
 
 STAGE_RANKS: Final[Mapping[str, int]] = {"lead": 0, "mql": 1, "sql": 2, "opportunity": 3, "won": 4, "lost": 5}
 """How far a stage is; a lead that is won or lost is not scored any more."""
@@ -35,6 +39,12 @@ OURS: Final = ("reply_sent", "call", "meeting")
 _THEIRS: Final = ("form_submit", "reply_received", "download", "webinar", "pricing_view")
 _EVENTS: Final = tuple(f"{n.LEAD_EVENTS}.{column}" for column in ("event_id", n.LEAD_ID, "occurred_at", "kind"))
 _STAGES: Final = tuple(f"{n.LEAD_STAGES}.{column}" for column in (n.LEAD_ID, "stage", "entered_at"))
+LINKED: Final = "lead_orders"
+"""The stream that hangs on a column of the lead's own row, which a firm may fill in only when the lead is won."""
+_LINK: Final = (
+    *(f"{n.LEADS}.{column}" for column in (n.LEAD_ID, "created_at", n.CUSTOMER_ID)),
+    *(f"{n.ORDER_LINES}.{column}" for column in ("order_id", n.CUSTOMER_ID, "ordered_at", "net_amount")),
+)
 _FREE_MAIL: Final = frozenset(
     [
         "aol",
@@ -95,6 +105,39 @@ def _stages(timeline: Timeline) -> Events:
     return Events(events.subject, events.t, events.seen_from, events.seen_until, columns, events.levels)
 
 
+def _orders_before(timeline: Timeline) -> Events:
+    tables = timeline.tables
+    leads, lines = tables.frames[n.LEADS], tables.frames[n.ORDER_LINES]
+    lines_at = [column[integers(lines, "net_amount") > 0] for column in seen_span(tables, n.ORDER_LINES)]
+    lines = lines.filter(pc.greater(pc.cast(lines.column("net_amount"), pa.int64()), 0))
+    customers = pc.unique(leads.column(n.CUSTOMER_ID))
+    who, whose = (
+        pc.fill_null(pc.cast(pc.index_in(frame.column(n.CUSTOMER_ID), customers), pa.int64()), -1).to_numpy()
+        for frame in (leads, lines)
+    )
+    linked = leads.column(n.CUSTOMER_ID).is_valid().to_numpy()
+    by_customer = np.argsort(whose, kind="stable")
+    lead, line = pairs(np.where(linked, who, -2), whose[by_customer])
+    line = by_customer[line]
+    created, seen, until = seen_span(tables, n.LEADS)
+    ordered, ordered_seen, ordered_until = lines_at
+    subject = timeline.subject_codes(leads.column(n.LEAD_ID))
+    # what becomes of the lead is no reason for it: an order that followed the enquiry never counts
+    kept = (ordered[line] < created[lead]) & (subject[lead] >= 0)
+    lead, line = lead[kept], line[kept]
+    seen = np.maximum(seen, known_times(tables, n.LEADS, n.CUSTOMER_ID))
+    order, texts = codes(lines.column("order_id"))
+    columns = {"order_id": order[line], "bought": np.ones(len(line), np.int64)}
+    return Events(
+        subject[lead],
+        ordered[line],
+        np.maximum(seen[lead], ordered_seen[line]),
+        np.minimum(until[lead], ordered_until[line]),
+        columns,
+        {"order_id": texts},
+    )
+
+
 def _measure(kind: Any, definition: str, *columns: str) -> Measure:
     return Measure(kind, definition, tuple(f"{n.LEAD_EVENTS}.{column}" for column in columns))
 
@@ -133,6 +176,16 @@ STREAMS: Mapping[str, Stream] = {
                 "rank": Measure("count", "0 lead, 1 mql, 2 sql, 3 opportunity, 4 won, 5 lost"),
             },
             _stages,
+        ),
+        Stream(
+            LINKED,
+            "One event per order line of positive net amount (its newest visible version) that the customer named by "
+            "leads.customer_id (of the lead's newest visible version) had ordered before leads.created_at; "
+            "t = ordered_at. Only where the mapping says since when leads.customer_id was known (known_from).",
+            _LINK,
+            {"order_id": Measure("text", "order"), "bought": Measure("count", "1")},
+            _orders_before,
+            dated=(f"{n.LEADS}.{n.CUSTOMER_ID}",),
         ),
     )
 }
@@ -296,6 +349,17 @@ def _declare() -> tuple[AnyFeature, ...]:
                    cause="lead_stage", unit="count", family="leads", text_de="Stufen zurückgefallen",
                    text_en="stages fallen back")
     )  # fmt: skip
+    before: dict[str, Any] = {"source": LINKED}
+    add("lead_is_customer", ("schon Kunde vor der Anfrage", "a customer already before the enquiry"), "lead_company",
+        **before, measure="bought", aggregate="distinct", unit="count", direction=1,
+        definition=f"1 if there is any event, else 0; stream {LINKED}")  # fmt: skip
+    add("lead_customer_orders", ("Bestellungen vor der Anfrage in den letzten 365 Tagen",
+                                 "orders before the enquiry in the last 365 days"),
+        "lead_company", **before, measure="order_id", aggregate="distinct", window_days=365, unit="count",
+        direction=1)  # fmt: skip
+    add("lead_customer_days_since_order", ("Tage seit der letzten Bestellung vor der Anfrage",
+                                           "days since the last order before the enquiry"),
+        "lead_company", **before, aggregate="days_since_last", unit="days", direction=-1)  # fmt: skip
     return (*found, *_firmographics(), *_peers())
 
 

@@ -62,7 +62,7 @@ def visible(tables: Tables, cutoff_us: int) -> Tables:
     """
     frames = {name: _visible_frame(tables, name, cutoff_us) for name in tables.frames}
     then = replace(tables, frames=frames)
-    if n.LEADS in frames:
+    if n.LEADS in frames and n.CUSTOMER_ID not in tables.known_from.get(n.LEADS, {}):
         frames[n.LEADS] = _without_later_customer(then)
     if n.DEALS in frames and n.DEAL_STAGES in frames:
         frames[n.DEALS] = _with_stage_values(then)

@@ -17,7 +17,8 @@ from crm_ml.errors import Finding, did_you_mean
 from crm_ml.features.attributes import FEATURES as DESCRIPTIVE
 from crm_ml.features.attributes import slug
 from crm_ml.features.catalogue import CATALOGUE, LEAD_CATALOGUE, default_features
-from crm_ml.features.spec import AttributeFeature
+from crm_ml.features.leads import LINKED
+from crm_ml.features.spec import AnyFeature, AttributeFeature, Feature
 from crm_ml.features.subjects import LEAD
 from crm_ml.models.dataset import BoolArray, Dataset
 from crm_ml.models.evaluation.fates import FOLDS, LEAST_CARRIERS, Carriers, Fates, IntArray, carriers, fates
@@ -197,7 +198,12 @@ def _said_of(finding: Finding, words: Sequence[tuple[str, str]]) -> Finding:
 
 def _computed() -> set[str]:
     declared = (*default_features(), *default_features(of=LEAD))
-    return {f.id for f in declared if not isinstance(f, AttributeFeature)}
+    return {f.id for f in declared if not _described(f)}
+
+
+def _described(feature: AnyFeature) -> bool:
+    """Return whether a feature hangs on a column of the subject's own row, which may be filled in at the outcome."""
+    return isinstance(feature, AttributeFeature) or (isinstance(feature, Feature) and feature.source == LINKED)
 
 
 def _fewer_customers(data: Dataset) -> Dataset:
@@ -334,6 +340,7 @@ def _gained(without: Interval, gain: Interval) -> str:
 def _report(leaks: Sequence[Leak], allow: tuple[str, ...], features: Sequence[str]) -> LeakReport:
     ids = {name: _ids(name, features) for name in allow}
     sound = {feature for found in ids.values() for feature in found}
+    leaks = _together(leaks)
     suspects = [leak for leak in leaks if leak.reasons and leak.behaviour != "computed"]
     held = tuple(leak.feature for leak in suspects if leak.feature not in sound)
     findings = [_finding(leak, allowed=leak.feature in sound) for leak in suspects]
@@ -353,11 +360,25 @@ def _report(leaks: Sequence[Leak], allow: tuple[str, ...], features: Sequence[st
     return LeakReport(tuple(leaks), allowed, held, tuple(findings))
 
 
+def _together(leaks: Sequence[Leak]) -> Sequence[Leak]:
+    """Return what was found, the features that hang on one link being suspected together: each tells of the others."""
+    linked = {f.id for f in LEAD_CATALOGUE if isinstance(f, Feature) and f.source == LINKED}
+    first = next((leak for leak in leaks if leak.feature in linked and leak.reasons), None)
+    if first is None:
+        return leaks
+    why = (f"it hangs on the same column as {first.feature}, which looks so",)
+    return [replace(leak, reasons=leak.reasons or why) if leak.feature in linked else leak for leak in leaks]
+
+
 def _ids(name: str, features: Sequence[str]) -> list[str]:
     """Return the features that a column of the mapping, or an id, stands for."""
-    described = [f for f in (*CATALOGUE, *LEAD_CATALOGUE) if isinstance(f, AttributeFeature)]
-    wanted = {name, f"attribute_{slug(name)}", *(f.id for f in described if f.column == name)}
+    described = {f.id: _column_of(f) for f in (*CATALOGUE, *LEAD_CATALOGUE) if _described(f)}
+    wanted = {name, f"attribute_{slug(name)}", *(id for id, column in described.items() if column == name)}
     return [feature for feature in features if feature in wanted]
+
+
+def _column_of(feature: AnyFeature) -> str:
+    return feature.column if isinstance(feature, AttributeFeature) else CUSTOMER_ID
 
 
 def _finding(leak: Leak, *, allowed: bool) -> Finding:

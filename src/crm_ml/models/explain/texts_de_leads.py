@@ -334,6 +334,23 @@ _ORIGIN_TEXTS: Final[Mapping[str, Texts]] = {
         "zero": "Keine Firma angegeben.",
         "plain": "Hat die Firma angegeben.",
     },
+    "lead_is_customer": {
+        "null": "Nicht bekannt, ob die Firma vor der Anfrage schon bei uns gekauft hat.",
+        "zero": "Hat vor der Anfrage noch nie bei uns gekauft.",
+        "plain": "Hat schon vor der Anfrage bei uns gekauft.",
+    },
+    "lead_customer_orders_365d": {
+        "null": "Bestellungen vor der Anfrage nicht bekannt.",
+        "zero": "Vor der Anfrage {w} keine Bestellung.",
+        "plain": "Vor der Anfrage {w} {n|Bestellung|Bestellungen}.",
+    },
+    "lead_customer_days_since_order": {
+        "null": "Keine Bestellung vor der Anfrage.",
+        "zero": "Bestellte heute, noch vor der Anfrage.",
+        "bad": "Letzte Bestellung vor der Anfrage liegt lange zurück: {n:d}.",
+        "good": "Bestellte erst vor {n:d}, schon vor der Anfrage.",
+        "plain": "Letzte Bestellung vor der Anfrage vor {n:d}.",
+    },
     "lead_source_won_share": {
         "null": "Abschlussquote dieser Herkunft noch nicht bekannt.",
         "zero": "Von Anfragen dieser Herkunft wurde bisher keine gewonnen.",

@@ -276,6 +276,23 @@ _ORIGIN_TEXTS: Final[Mapping[str, Texts]] = {
         "zero": "No company given.",
         "plain": "Has given the company.",
     },
+    "lead_is_customer": {
+        "null": "Not known whether the company had bought from us before the enquiry.",
+        "zero": "Had never bought from us before the enquiry.",
+        "plain": "Had bought from us before the enquiry.",
+    },
+    "lead_customer_orders_365d": {
+        "null": "Orders before the enquiry not known.",
+        "zero": "Before the enquiry no order {w}.",
+        "plain": "Before the enquiry {n|order|orders} {w}.",
+    },
+    "lead_customer_days_since_order": {
+        "null": "No order before the enquiry.",
+        "zero": "Ordered today, before the enquiry.",
+        "bad": "The last order before the enquiry is long ago: {n:d}.",
+        "good": "Ordered only {n:d} ago, before the enquiry.",
+        "plain": "Last order before the enquiry {n:d} ago.",
+    },
     "lead_source_won_share": {
         "null": "Win rate of this source not known yet.",
         "zero": "Of leads from this source none has been won so far.",

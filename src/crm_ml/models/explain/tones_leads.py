@@ -39,6 +39,9 @@ LEAD_LIMITS: Final[Mapping[str, Limits]] = {
     "lead_free_mail": high(0, 1),
     "lead_has_phone": low(0, 1),
     "lead_has_company": low(0, 1),
+    "lead_is_customer": low(0, 1),
+    "lead_customer_orders_365d": low(0, 1),
+    "lead_customer_days_since_order": high(90, 365),
 }
 """By feature id; bad is what speaks against winning. A feature that is not here has no better or worse side."""
 
