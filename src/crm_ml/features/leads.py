@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml import names as n
-from crm_ml.features.events import Events, Measure, Stream, Timeline, codes, integers, seen_span
+from crm_ml.features.events import Events, Measure, Stream, Timeline
 from crm_ml.features.fate import pairs
 from crm_ml.features.job_titles import normalise_titles
+from crm_ml.features.rows import codes, integers, seen_span
 from crm_ml.features.spec import AnyFeature, AttributeFeature, Difference, Feature, PeerFeature, Ratio, windowed
 from crm_ml.features.timeline import NULL
 from crm_ml.features.visibility import known_times

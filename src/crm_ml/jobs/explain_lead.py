@@ -20,7 +20,7 @@ from crm_ml.errors import Failure, UsageError
 from crm_ml.features import cutoff_us, lead_moments
 from crm_ml.jobs.explain_subject import id_hint
 from crm_ml.jobs.files import disk_errors, make_folder, replace_file
-from crm_ml.jobs.inputs import LEAD_TABLES, LEADS, read_inputs
+from crm_ml.jobs.inputs import LEADS, lead_tables, read_inputs
 from crm_ml.jobs.lead_scores import DayLeads
 from crm_ml.jobs.policy_file import load_policy
 from crm_ml.jobs.publish import set_before
@@ -148,7 +148,7 @@ def explain_lead(
     if not lead_id:
         raise UsageError("explain needs the id of a lead", remedy="Name it after the kind.")
     say("reading tables")
-    seen = see(read_inputs(workspace, only=LEAD_TABLES), day, LEADS)
+    seen = see(read_inputs(workspace, only=lead_tables(workspace.settings.tables[n.LEADS].known_from)), day, LEADS)
     before = set_before(workspace.published, day, KIND)
     leads = DayLeads(workspace, seen, load_policy(workspace), None if before is None else before[1])
     say("computing score, reasons and history")

@@ -23,10 +23,10 @@ from crm_ml.jobs.files import disk_errors, replace_file
 from crm_ml.jobs.inputs import (
     CHURN,
     CHURN_TABLES,
-    LEAD_TABLES,
     LEADS,
     as_day,
     as_workspace,
+    lead_tables,
     nothing_visible,
     read_inputs,
     require_kind,
@@ -107,7 +107,8 @@ def _asked(
     require_kind(workspace, kind)
     of = LEAD if kind == LEADS else CUSTOMER
     given = None if spine is None else given_spine(spine, workspace.settings.timezone, of.key)
-    tables = read_inputs(workspace, only=LEAD_TABLES if of == LEAD else CHURN_TABLES)
+    own = lead_tables(workspace.settings.tables[n.LEADS].known_from) if of == LEAD else CHURN_TABLES
+    tables = read_inputs(workspace, only=own)
     if given is None:
         _refuse_unseen(tables, {cutoff_us(day, tables.zone): day for day in days}, kind)
         wanted = sorted(set(days))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from crm_ml import names as n
@@ -26,22 +26,26 @@ CHURN_TABLES = (
     n.CONTRACTS,
     n.RATES,
 )
-LEAD_TABLES = (
-    n.LEADS,
-    n.LEAD_EVENTS,
-    n.LEAD_STAGES,
-    n.DEALS,
-    n.DEAL_STAGES,
-    n.CUSTOMERS,
-    n.ORDER_LINES,
-    n.RATES,
-)
+LEAD_TABLES = (n.LEADS, n.LEAD_EVENTS, n.LEAD_STAGES, n.DEALS, n.DEAL_STAGES, n.CUSTOMERS, n.RATES)
 _YEARS = (1971, 2099)
 
 
 def as_workspace(workspace: Workspace | str | Path) -> Workspace:
     """Return the workspace itself, or open the folder that is named."""
     return workspace if isinstance(workspace, Workspace) else open_workspace(workspace)
+
+
+def lead_tables(known_from: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the tables that leads are scored by, given what the mapping of leads dates.
+
+    Orders are among them only where the link of a lead to a customer is dated: else nobody waits for them to be read.
+
+    Examples
+    --------
+    >>> "order_lines" in lead_tables({}), "order_lines" in lead_tables({"customer_id": "created_at"})
+    (False, True)
+    """
+    return (*LEAD_TABLES, n.ORDER_LINES) if n.CUSTOMER_ID in known_from else LEAD_TABLES
 
 
 def as_day(value: dt.date | str) -> dt.date:

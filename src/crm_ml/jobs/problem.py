@@ -35,7 +35,7 @@ from crm_ml.features.lead_rows import MOMENT_HOURS, filled_later
 from crm_ml.features.timeline import date_of, zone_clock
 from crm_ml.jobs.definition import eligible, label_of, outcomes
 from crm_ml.jobs.evaluations import stakes
-from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, LEAD_TABLES, LEADS, nothing_visible
+from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, LEADS, lead_tables, nothing_visible
 from crm_ml.jobs.settings import TuningSettings, Workspace
 from crm_ml.models import Calendar, Dataset, Label, TrainingPlan, make_dataset
 from crm_ml.models.candidates import Extras, added_candidates
@@ -60,10 +60,14 @@ class Problem(ABC):
     subject: ClassVar[Subject]
     shared_days: ClassVar[bool]
     """Whether training looks at everybody on the same few days."""
-    tables: ClassVar[tuple[str, ...]]
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+
+    @property
+    @abstractmethod
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables it reads, where they are mapped."""
 
     @property
     @abstractmethod
@@ -168,7 +172,12 @@ class Problem(ABC):
 class ChurnProblem(Problem):
     """Whether a customer will leave."""
 
-    kind, subject, tables, shared_days = CHURN, CUSTOMER, CHURN_TABLES, True
+    kind, subject, shared_days = CHURN, CUSTOMER, True
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """See `CHURN_TABLES`."""
+        return CHURN_TABLES
 
     @property
     def config_hash(self) -> str:
@@ -234,7 +243,12 @@ class ChurnProblem(Problem):
 class LeadProblem(Problem):
     """Whether a lead will be won, or reach an earlier stage."""
 
-    kind, subject, tables, shared_days = LEADS, LEAD, LEAD_TABLES, False
+    kind, subject, shared_days = LEADS, LEAD, False
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """See `lead_tables`."""
+        return lead_tables(self.workspace.settings.tables[n.LEADS].known_from)
 
     @property
     def config_hash(self) -> str:

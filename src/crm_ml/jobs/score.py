@@ -29,6 +29,7 @@ from crm_ml.jobs.inputs import (
     LEADS,
     as_day,
     as_workspace,
+    lead_tables,
     nothing_visible,
     read_inputs,
     require_kind,
@@ -203,7 +204,8 @@ def see(tables: Tables, day: dt.date, kind: str = CHURN) -> Seen:
     DataError
         If no order is, or no lead.
     """
-    wanted, needed = (LEAD_TABLES, n.LEADS) if kind == LEADS else (CHURN_TABLES, n.ORDER_LINES)
+    dated = tables.known_from.get(n.LEADS, {})
+    wanted, needed = (lead_tables(dated), n.LEADS) if kind == LEADS else (CHURN_TABLES, n.ORDER_LINES)
     own = replace(tables, frames={name: frame for name, frame in tables.frames.items() if name in wanted})
     cutoff = cutoff_us(day, own.zone)
     seen = visible(own, cutoff)
