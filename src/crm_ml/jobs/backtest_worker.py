@@ -26,6 +26,7 @@ from crm_ml.models import Trained, TrainingPlan, train_every
 from crm_ml.models.candidates import Extras, added_candidates
 from crm_ml.models.evaluation.backtest_rows import Choice
 from crm_ml.models.kinds import own_of, rules_of
+from crm_ml.models.points import PointScheme
 from crm_ml.models.terms import terms_of
 
 Say = Callable[[str, float], None]
@@ -58,6 +59,7 @@ def _train(task: Task, cutoff: dt.date, threads: int, say: Say) -> Trained:
             code="no_eligible_customers",
         )
     plan, target = task.plan, task.plan["target"]
+    points = None if plan["points"] is None else PointScheme.from_json(plan["points"])
     how = TrainingPlan(
         train_as_of=cutoff,
         **{name: plan[name] for name in TOLD},
@@ -65,7 +67,7 @@ def _train(task: Task, cutoff: dt.date, threads: int, say: Say) -> Trained:
         threads=threads,
         leak_allow=tuple(plan["leak_allow"]),
         outcome=ChurnOutcome.from_json(plan["outcome"]),
-        extras=Extras(plan["directions"], own_of(target, added_candidates()), rules=rules_of(target)),
+        extras=Extras(plan["directions"], own_of(target, added_candidates()), rules=rules_of(target, points)),
     )
     return train_every(task.dataset, how, progress=say)
 

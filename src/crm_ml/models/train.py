@@ -212,6 +212,7 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     fit_frame = data.frame[is_fit]
     contract, _ = learn_columns(fit_frame, data.features, fit_frame[CUSTOMER_ID])
     rules = _rules(contract, plan)
+    findings += plan.extras.rules.findings(contract)
     encoded = contract.encode(data.frame)
     rows = Rows(encoded, data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object))
     fit_rows, evaluation_rows = rows.take(is_fit), rows.take(is_evaluation)

@@ -42,6 +42,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "days_since_last_order": ("Regel: Tage seit Bestellung", "rule: days since last order"),
     "days_since_last_order_over_own_gap": ("Regel: Tage / üblicher Abstand", "rule: days / usual gap"),
     "p_alive": ("Regel: BG/NBD", "rule: BG/NBD"),
+    "points": ("Regel: Punkte", "rule: points"),
     "perfect": ("genau richtig", "exactly right"),
     "seen": ("beobachtet, 95 %", "observed, 95 %"),
     "predicted": ("vorhergesagte Abwanderung", "predicted probability of churn"),
