@@ -39,7 +39,7 @@ from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, LEAD_TABLES, LEADS, nothing_
 from crm_ml.jobs.settings import TuningSettings, Workspace
 from crm_ml.models import Calendar, Dataset, Label, TrainingPlan, make_dataset
 from crm_ml.models.candidates import Extras, added_candidates
-from crm_ml.models.kinds import own_of, rules_of
+from crm_ml.models.kinds import half_life_of, own_of, rules_of
 from crm_ml.models.points import PointScheme
 
 if TYPE_CHECKING:
@@ -163,7 +163,12 @@ class Problem(ABC):
     def extras(self) -> Extras:
         """What the catalogue and this process add to a training; tuning aside."""
         target = self.label.target
-        return Extras(self.directions, own_of(target, added_candidates()), rules=rules_of(target, self.points))
+        return Extras(
+            self.directions,
+            own_of(target, added_candidates()),
+            rules=rules_of(target, self.points),
+            half_life_days=half_life_of(target),
+        )
 
     @property
     def points(self) -> PointScheme | None:

@@ -36,6 +36,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "logistic_all": ("Logistische Regression (alle Zahlen)", "logistic regression (all numbers)"),
     "lightgbm_monotone": ("LightGBM mit Richtungen", "LightGBM with directions"),
     "lightgbm_bag": ("LightGBM, mehrere Startwerte", "LightGBM, several seeds"),
+    "lightgbm_recent": ("LightGBM, Neues zählt mehr", "LightGBM, recent weighs more"),
     "lightgbm_tuned": ("LightGBM, Parameter gesucht", "LightGBM, tuned"),
     "average": ("Mittel LightGBM + RFM", "average LightGBM + RFM"),
     "average_all": ("Mittel mit Richtungen + alle Zahlen", "average with directions + all numbers"),
