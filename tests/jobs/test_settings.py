@@ -12,6 +12,7 @@ import pytest
 from crm_ml.errors import Failure, UsageError
 from crm_ml.features import Outcome, OwnGap
 from crm_ml.jobs.settings import Settings, canonical_json, inside, open_workspace
+from crm_ml.models.points import FeaturePoints, PointScheme, Step
 
 HEAD = "version: 1\ncurrency: EUR\ntimezone: Europe/Berlin\n"
 TABLES = "tables: {order_lines: {source: orders.parquet}}\n"
@@ -142,6 +143,81 @@ FAULTS = {
     "nul": (HEAD + TABLES + "x: \x00\n", "YAML", "usage"),
     "too large": ("#" * 1_000_001, "larger than", "usage"),
     "too deep": ("a: " + "[" * 60 + "]" * 60 + "\n", "levels", "usage"),
+    "points of no feature": (
+        HEAD + TABLES + "leads: {points: {lead_sorce: {levels: {fair: 1}}}}\n",
+        'a feature of leads is needed, found "lead_sorce".*Did you mean "lead_source"',
+        "bad_value",
+    ),
+    "points of a feature of customers": (
+        HEAD + TABLES + "leads: {points: {orders_count_90d: {steps: [{from: 1, points: 1}]}}}\n",
+        'a feature of leads is needed, found "orders_count_90d"',
+        "bad_value",
+    ),
+    "points of an attribute that is not mapped": (
+        HEAD + TABLES + "leads: {points: {attribute_budget: {steps: [{from: 1, points: 1}]}}}\n",
+        'a feature of leads is needed, found "attribute_budget"',
+        "bad_value",
+    ),
+    "points of no level": (
+        HEAD + TABLES + "leads: {points: {lead_company_size: {levels: {50-250: 1}}}}\n",
+        'levels must be among 1-9, 10-49.*found "50-250".*Did you mean "50-249"',
+        "bad_value",
+    ),
+    "steps of a category": (
+        HEAD + TABLES + "leads: {points: {lead_source: {steps: [{from: 1, points: 1}]}}}\n",
+        "lead_source is a category: its points must be given by levels, found steps",
+        "bad_value",
+    ),
+    "levels of a number": (
+        HEAD + TABLES + "leads: {points: {lead_call_count: {levels: {one: 1}}}}\n",
+        "lead_call_count is a number: its points must be given by steps, found levels",
+        "bad_value",
+    ),
+    "neither levels nor steps": (
+        HEAD + TABLES + "leads: {points: {lead_source: {otherwise: 1}}}\n",
+        "points.lead_source: points are given by levels .* or by steps .*; found neither",
+        "bad_value",
+    ),
+    "both levels and steps": (
+        HEAD + TABLES + "leads: {points: {lead_source: {levels: {fair: 1}, steps: [{from: 1, points: 1}]}}}\n",
+        "found both",
+        "bad_value",
+    ),
+    "steps that overlap": (
+        HEAD + TABLES + "leads: {points: {lead_call_count: {steps: [{from: 2, points: 2}, {to: 3, points: 1}]}}}\n",
+        "steps must not overlap: one ends at 3, one begins at 2",
+        "bad_value",
+    ),
+    "a step without ends": (
+        HEAD + TABLES + "leads: {points: {lead_call_count: {steps: [{points: 2}]}}}\n",
+        "a step needs from, to, or both; found neither",
+        "bad_value",
+    ),
+    "a step turned round": (
+        HEAD + TABLES + "leads: {points: {lead_call_count: {steps: [{from: 3, to: 3, points: 2}]}}}\n",
+        "from must lie below to; found from 3.0 to 3.0",
+        "bad_value",
+    ),
+    "a step without points": (
+        HEAD + TABLES + "leads: {points: {lead_call_count: {steps: [{from: 3}]}}}\n",
+        r"steps\.0\.points: this key is needed",
+        "missing_key",
+    ),
+    "a mistyped step": (
+        HEAD + TABLES + "leads: {points: {lead_call_count: {steps: [{form: 3, points: 1}]}}}\n",
+        'Did you mean "from"',
+        "unknown_key",
+    ),
+    "points as words": (
+        HEAD + TABLES + "leads: {points: {lead_source: {levels: {fair: ten}}}}\n",
+        "levels.fair: input should be a valid number",
+        "bad_value",
+    ),
+    "points without end": (
+        HEAD + TABLES + "leads: {points: {lead_source: {levels: {fair: .inf}}}}\n",
+        "levels.fair",
+        "bad_value",
+    ),
     "impossible date": (HEAD + TABLES + "policy: 2026-13-45\n", "YAML", "usage"),
 }
 
@@ -221,6 +297,42 @@ def test_config_hash_speaks_of_what_changes_scores(tmp_path):
     assert hashed(HEAD + TABLES + "churn: {horizon_days: 91}\n") != plain
     assert hashed(HEAD + TABLES + "churn: {leak_allow: [Status]}\n") != plain
     assert hashed(HEAD + TABLES + "margin_rate: 0.3\n") != plain
+
+
+def test_points_are_read_and_count_in_the_hash_of_leads_alone(tmp_path):
+    def opened(text: str):
+        (tmp_path / "crm.yaml").write_text(HEAD + TABLES + text)
+        return open_workspace(tmp_path)
+
+    plain = opened("")
+    assert plain.settings.leads.scheme is None
+    # as it was before there were points
+    relevant = plain.settings.model_dump(mode="json", include={"version", "currency", "timezone", "leads"})
+    del relevant["leads"]["tuning"], relevant["leads"]["points"]
+    assert plain.lead_config_hash == hashlib.sha256(canonical_json(relevant).encode()).hexdigest()
+    assert opened("leads: {points: {}}\n").lead_config_hash == plain.lead_config_hash
+    few = "lead_source: {levels: {web: 2, fair: 10}}"
+    many = "lead_call_count: {steps: [{from: 1, to: 3, points: 5}, {from: 3, points: 8.5}], otherwise: -1}"
+    both, turned = (opened(f"leads: {{points: {{{text}}}}}\n") for text in (f"{few}, {many}", f"{many}, {few}"))
+    assert both.settings.leads.scheme == turned.settings.leads.scheme
+    assert both.settings.leads.scheme == PointScheme(
+        (
+            FeaturePoints("lead_call_count", steps=(Step(1, 3, 5), Step(3, float("inf"), 8.5)), otherwise=-1),
+            FeaturePoints("lead_source", levels=(("fair", 10.0), ("web", 2.0))),
+        )
+    )
+    hashes = {w.lead_config_hash for w in (plain, both, opened(f"leads: {{points: {{{few}}}}}\n"))}
+    assert len(hashes) == 3
+    assert both.lead_config_hash == turned.lead_config_hash
+    assert both.config_hash == plain.config_hash
+
+
+def test_points_may_speak_of_own_attributes(tmp_path):
+    leads = "tables: {leads: {source: l.csv, attributes: {known_from: '', columns: {Größe: g}}}}\n"
+    text = HEAD + leads + "leads: {points: {attribute_groesse: {levels: {groß: 5}}}}\n"
+    (tmp_path / "crm.yaml").write_text(text, encoding="utf-8")
+    (one,) = open_workspace(tmp_path).settings.leads.scheme.features
+    assert one == FeaturePoints("attribute_groesse", levels=(("groß", 5.0),))
 
 
 def test_leak_allow_is_a_column_or_several(tmp_path):

@@ -179,9 +179,9 @@ def test_directions_and_tuning_decide_which_candidates_there_are(rows, contract)
         return set(usable_candidates(rows.y, rows.customers, contract, extras))
 
     everything = {candidate.name for candidate in c.DECLARED}
-    assert usable(Extras()) == everything - {c.MONOTONE, c.TUNED}
-    assert usable(Extras({"noise": 0})) == everything - {c.MONOTONE, c.TUNED}
-    assert usable(Extras(DIRECTIONS, tuning=c.Tuning(3))) == everything
+    assert usable(Extras()) == everything - {c.MONOTONE, c.TUNED, c.RECENT}
+    assert usable(Extras({"noise": 0})) == everything - {c.MONOTONE, c.TUNED, c.RECENT}
+    assert usable(Extras(DIRECTIONS, tuning=c.Tuning(3), half_life_days=180.0)) == everything
 
 
 class Nearest(ClassifierMixin, BaseEstimator):

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from crm_ml import names as n
 from crm_ml.features.events import Events, Measure, Stream, Timeline
 from crm_ml.features.fate import pairs
-from crm_ml.features.job_titles import normalise_titles
+from crm_ml.features.job_titles import FUNCTIONS, SENIORITIES, normalise_titles
 from crm_ml.features.rows import codes, integers, seen_span
 from crm_ml.features.spec import AnyFeature, AttributeFeature, Difference, Feature, PeerFeature, Ratio, windowed
 from crm_ml.features.timeline import NULL
@@ -70,6 +70,12 @@ _FREE_MAIL: Final = frozenset(
     ]
 )
 _SIZES: Final = ((10, "1-9"), (50, "10-49"), (250, "50-249"), (1000, "250-999"), (float("inf"), "1000+"))
+LEVELS: Final[Mapping[str, tuple[str, ...]]] = {
+    "lead_company_size": tuple(name for _, name in _SIZES),
+    "lead_job_function": FUNCTIONS,
+    "lead_job_seniority": SENIORITIES,
+}
+"""Of categories whose levels do not depend on the data."""
 
 
 def _touches(timeline: Timeline) -> Events:

@@ -120,6 +120,7 @@ def prepare(work: Path, problem: Problem, tables: Tables, as_of: dt.date, cutoff
         "leak_allow": list(how.leak_allow),
         "outcome": how.outcome.as_json(),
         "directions": dict(problem.directions),
+        "points": None if problem.points is None else problem.points.as_json(),
         "filled_later": {cutoff.isoformat(): dict(problem.filled_later(tables, cutoff)) for cutoff in cutoffs},
         "first_event": {cutoff: first.isoformat() for cutoff, first in firsts.items()},
     }

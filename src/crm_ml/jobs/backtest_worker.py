@@ -25,7 +25,8 @@ from crm_ml.jobs.backtest_work import SCHEMA, TOLD, Outcome, Task, predictions_o
 from crm_ml.models import Trained, TrainingPlan, train_every
 from crm_ml.models.candidates import Extras, added_candidates
 from crm_ml.models.evaluation.backtest_rows import Choice
-from crm_ml.models.kinds import own_of, rules_of
+from crm_ml.models.kinds import half_life_of, own_of, rules_of
+from crm_ml.models.points import PointScheme
 from crm_ml.models.terms import terms_of
 
 Say = Callable[[str, float], None]
@@ -58,6 +59,7 @@ def _train(task: Task, cutoff: dt.date, threads: int, say: Say) -> Trained:
             code="no_eligible_customers",
         )
     plan, target = task.plan, task.plan["target"]
+    points = None if plan["points"] is None else PointScheme.from_json(plan["points"])
     how = TrainingPlan(
         train_as_of=cutoff,
         **{name: plan[name] for name in TOLD},
@@ -65,7 +67,12 @@ def _train(task: Task, cutoff: dt.date, threads: int, say: Say) -> Trained:
         threads=threads,
         leak_allow=tuple(plan["leak_allow"]),
         outcome=ChurnOutcome.from_json(plan["outcome"]),
-        extras=Extras(plan["directions"], own_of(target, added_candidates()), rules=rules_of(target)),
+        extras=Extras(
+            plan["directions"],
+            own_of(target, added_candidates()),
+            rules=rules_of(target, points),
+            half_life_days=half_life_of(target),
+        ),
     )
     return train_every(task.dataset, how, progress=say)
 
@@ -86,6 +93,7 @@ def _outcome(task: Task, cutoff: dt.date, trained: Trained) -> Outcome:
         "snapshots": len(training.snapshots),
         "recipe": training.recipe.as_dict(),
         "metrics": {name: value.as_dict() for name, value in training.metrics.items()},
+        **({"rate_jump": training.jump.as_dict()} if training.jump else {}),
     }
     choice = Choice(cutoff, trained.chosen, training.verdict, candidates, rules)
     return Outcome(cutoff, choice, pa.concat_tables(parts), facts, training.findings)

@@ -39,7 +39,8 @@ from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, LEADS, lead_tables, nothing_
 from crm_ml.jobs.settings import TuningSettings, Workspace
 from crm_ml.models import Calendar, Dataset, Label, TrainingPlan, make_dataset
 from crm_ml.models.candidates import Extras, added_candidates
-from crm_ml.models.kinds import own_of, rules_of
+from crm_ml.models.kinds import half_life_of, own_of, rules_of
+from crm_ml.models.points import PointScheme
 
 if TYPE_CHECKING:
     from crm_ml.tables import Tables
@@ -166,7 +167,17 @@ class Problem(ABC):
     def extras(self) -> Extras:
         """What the catalogue and this process add to a training; tuning aside."""
         target = self.label.target
-        return Extras(self.directions, own_of(target, added_candidates()), rules=rules_of(target))
+        return Extras(
+            self.directions,
+            own_of(target, added_candidates()),
+            rules=rules_of(target, self.points),
+            half_life_days=half_life_of(target),
+        )
+
+    @property
+    def points(self) -> PointScheme | None:
+        """Points that the firm has written down."""
+        return None
 
 
 class ChurnProblem(Problem):
@@ -278,6 +289,11 @@ class LeadProblem(Problem):
     def tuning(self) -> TuningSettings:
         """Of ``leads.tuning``."""
         return self.workspace.settings.leads.tuning
+
+    @property
+    def points(self) -> PointScheme | None:
+        """Of ``leads.points``."""
+        return self.workspace.settings.leads.scheme
 
     def first_day(self, tables: Tables, day: dt.date) -> dt.date:
         """Return the local day of the first visible lead."""

@@ -46,15 +46,22 @@ def settings_markdown() -> str:
 def _rows(model: type[BaseModel], prefix: str) -> list[str]:
     rows = []
     for name, info in model.model_fields.items():
-        key = prefix + name
+        key = prefix + (info.alias or name)
         inner, repeated = _inner(info.annotation)
         if inner is None or repeated or not info.is_required() or _plain(info):
             shown = "" if inner is not None and not repeated and not _plain(info) else _default(info)
             meaning = info.description or (inner.__doc__ or "").strip().splitlines()[0] if inner else info.description
             rows.append(f"| `{key}` | {_type(info.annotation)} | {shown} | {_cell(meaning or '')} |")
         if inner is not None:
-            rows += _rows(inner, f"{key}.<table>." if repeated else f"{key}.")
+            rows += _rows(inner, _entry(key, info.annotation) if repeated else f"{key}.")
     return rows
+
+
+def _entry(key: str, annotation: Any) -> str:
+    """Return what stands before the keys of one entry of a list, or of a mapping."""
+    if get_origin(annotation) is tuple:
+        return f"{key}[]."
+    return f"{key}.<{'table' if key == 'tables' else 'feature'}>."
 
 
 def _plain(info: FieldInfo) -> bool:
@@ -65,6 +72,9 @@ def _plain(info: FieldInfo) -> bool:
 def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return (None, False) if set(annotation.model_fields) == {"sql"} else (annotation, False)
+    if get_origin(annotation) is tuple:
+        found, _ = _inner(get_args(annotation)[0])
+        return found, found is not None
     if get_origin(annotation) is dict:
         found, _ = _inner(get_args(annotation)[1])
         return found, found is not None
@@ -99,7 +109,7 @@ def _type(annotation: Any) -> str:
     if origin in (types.UnionType, Union):
         return " or ".join(dict.fromkeys(_type(part) for part in parts if part is not type(None)))
     if origin is tuple:
-        return "text or list of texts"
+        return "text or list of texts" if _inner(annotation)[0] is None else "list of mappings"
     return "mapping"
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from crm_ml import names as n
 from crm_ml.errors import Failure, UsageError, did_you_mean
 from crm_ml.features.outcome import CONTRACT_CANCELLED, NO_PURCHASE, PARTIAL, Outcome, OwnGap, Target
+from crm_ml.jobs.points import PointsSettings, fault_of_points
 from crm_ml.jobs.yamlfile import read_yaml
+from crm_ml.models.points import FeaturePoints, PointScheme, Step
 from crm_ml.strict import Strict, listed, parse_strictly
 from crm_ml.strict import canonical_json as canonical_json
 from crm_ml.tables.mapping import TableMapping, check_mappings
@@ -152,6 +155,26 @@ class LeadSettings(Strict):
         default=(), description="columns that the leak guard must not hold back: they were known before the outcome"
     )
     tuning: TuningSettings = Field(default_factory=lambda: TuningSettings(), description="search for parameters")
+    points: dict[str, PointsSettings] = Field(
+        default_factory=dict, description="points per feature, summed up as one more rule that a model must beat"
+    )
+
+    @property
+    def scheme(self) -> PointScheme | None:
+        """The points as models take them; None without any."""
+        if not self.points:
+            return None
+        return PointScheme(
+            tuple(
+                FeaturePoints(
+                    name,
+                    tuple(sorted(given.levels.items())),
+                    tuple(Step(step.start, step.end, step.points) for step in given.steps),
+                    given.otherwise,
+                )
+                for name, given in sorted(self.points.items())
+            )
+        )
 
 
 class TrackingSettings(Strict):
@@ -195,6 +218,16 @@ class Settings(Strict):
             ) from None
         return value
 
+    @field_validator("leads")
+    @classmethod
+    def _points_speak_of_features(cls, value: LeadSettings, info: ValidationInfo) -> LeadSettings:
+        mapped = info.data.get("tables", {}).get(n.LEADS)
+        own = mapped.attributes.columns if mapped is not None and mapped.attributes is not None else ()
+        fault = fault_of_points(value.points, own)
+        if fault:
+            raise ValueError(fault)
+        return value
+
     @field_validator("tables")
     @classmethod
     def _tables_exist(cls, value: dict[str, TableMapping]) -> dict[str, TableMapping]:
@@ -234,6 +267,8 @@ class Workspace:
         """SHA-256 over the settings that change scores of leads, as `config_hash` is over those of customers."""
         relevant = self.settings.model_dump(mode="json", include={"version", "currency", "timezone", "leads"})
         del relevant["leads"]["tuning"]
+        if not relevant["leads"]["points"]:  # who has none keeps the hash
+            del relevant["leads"]["points"]
         return hashlib.sha256(canonical_json(relevant).encode()).hexdigest()
 
     @cached_property

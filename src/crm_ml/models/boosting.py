@@ -133,13 +133,24 @@ class Binned:
     rows: int
 
 
-def bin_rows(encoded: Encoded, y: NDArray[np.bool_], contract: ColumnContract, *, threads: int = 2) -> Binned:
-    """Bin rows in their given (sorted) order; a quarter of the time of a fit on a hundred features (measured)."""
+def bin_rows(
+    encoded: Encoded,
+    y: NDArray[np.bool_],
+    contract: ColumnContract,
+    *,
+    threads: int = 2,
+    weights: FloatArray | None = None,
+) -> Binned:
+    """Bin rows in their given (sorted) order; a quarter of the time of a fit on a hundred features (measured).
+
+    Weights, if given, are those of the rows in every fit on the bins; the bins themselves do not depend on them.
+    """
     lightgbm = _lightgbm()
     ids = contract.ids
     data = lightgbm.Dataset(
         stacked(encoded, ids),
         label=y.astype(np.float64),
+        weight=weights,
         feature_name=list(ids),
         categorical_feature=[ids.index(name) for name in contract.categories],
         params={**PARAMETERS, **_SHARED, "num_threads": threads},

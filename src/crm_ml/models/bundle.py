@@ -25,9 +25,10 @@ from crm_ml.faults import crash_point
 from crm_ml.models.boosting import Boosting
 from crm_ml.models.calibration import calibration_from_json
 from crm_ml.models.columns import Column, ColumnContract
-from crm_ml.models.lead_rules import LEAD_RULES, column_rule_from_json
+from crm_ml.models.lead_rules import COLUMN_RULES, column_rule_from_json
 from crm_ml.models.logistic import Logistic, Term
 from crm_ml.models.model import Label, Model
+from crm_ml.models.points import POINTS, points_rule_from_json
 from crm_ml.models.rules import RULES, Rule, rule_constants
 from crm_ml.models.scorer import MODEL_TEXTS, Average, Scorer
 
@@ -331,8 +332,10 @@ def _scorer(value: Mapping[str, Any], texts: Mapping[str, str]) -> Scorer:
             raise ValueError("a term's constants are impossible")
         return Logistic(_number(value["intercept"]), tuple(terms))
     if kind == "rule":
-        if value.get("name") in LEAD_RULES:
+        if value.get("name") in COLUMN_RULES:
             return column_rule_from_json(value)
+        if value.get("name") == POINTS:
+            return points_rule_from_json(value)
         _exact(value, {"kind", "name", "constants"})
         if value["name"] not in RULES:
             raise ValueError(f"unknown rule {value['name']!r}")

@@ -16,6 +16,7 @@ import numpy as np
 from crm_ml.errors import UsageError
 from crm_ml.models.boosting import Binned, Boosting, bin_rows, fit_binned
 from crm_ml.models.columns import ColumnContract, Encoded, FloatArray
+from crm_ml.models.dataset import DayArray
 from crm_ml.models.ladder import RungName, rung_of
 from crm_ml.models.lead_rules import LEAD_RULES
 from crm_ml.models.logistic import RFM_FEATURES, SHRINKAGE, STRONG_SHRINKAGE, fit_logistic_path
@@ -27,6 +28,7 @@ from crm_ml.models.tuning import Tuning
 
 LOGISTIC, LOGISTIC_ALL, AVERAGE, AVERAGE_ALL = "logistic", "logistic_all", "average", "average_all"
 LIGHTGBM, MONOTONE, BAG, TUNED = "lightgbm", "lightgbm_monotone", "lightgbm_bag", "lightgbm_tuned"
+RECENT = "lightgbm_recent"
 # below so many cells a second thread gains nothing
 ONE_THREAD_CELLS = 2_000_000
 # enough to choose rounds and to calibrate by; the models that serve get more
@@ -55,12 +57,15 @@ class Extras:
         How to search for boosting's parameters; None: not at all.
     rules : RuleSet
         What a model must beat.
+    half_life_days : float, optional
+        Within how many days the weight of a row halves for ``lightgbm_recent``; None: it is not tried.
     """
 
     directions: Mapping[str, int] = field(default_factory=dict)
     own: tuple[OwnCandidate, ...] = ()
     tuning: Tuning | None = None
     rules: RuleSet = CHURN_RULES
+    half_life_days: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,13 @@ class Fitting:
     def binned(self) -> Binned:
         """The thinned rows as LightGBM bins them."""
         return bin_rows(self.thin.encoded, self.thin.y, self.contract, threads=self.used_threads)
+
+    @cached_property
+    def recent(self) -> Binned:
+        """The same with weights that halve with every `Extras.half_life_days` before the newest row."""
+        assert self.extras.half_life_days is not None
+        weights = row_weights(self.thin.days, self.extras.half_life_days)
+        return bin_rows(self.thin.encoded, self.thin.y, self.contract, threads=self.used_threads, weights=weights)
 
     def boost(self, factor: float, **how: Any) -> Boosting:
         """Fit boosted trees with the number of rounds that a factor means for these rows."""
@@ -172,6 +184,8 @@ class Candidate:
         """Return whether customers, columns and what was asked for allow it."""
         if fewer < self.at_least or not (not self.needs or set(self.needs) & set(contract.ids)):
             return False
+        if self.name == RECENT:
+            return extras.half_life_days is not None
         if self.name == MONOTONE:
             return any(extras.directions.get(name, 0) for name in contract.ids if name not in contract.categories)
         return self.name != TUNED or (extras.tuning is not None and extras.tuning.trials > 0)
@@ -186,6 +200,21 @@ def rounds_for(factor: float, rows: int) -> int:
     (40, 10)
     """
     return int(np.clip(round(factor * rows**0.5), 10, 400))
+
+
+def row_weights(days: DayArray, half_life_days: float) -> FloatArray:
+    """Return the weight of each row: 1 for the newest day, half for every half-life before it.
+
+    They are not scaled up to a mean of 1: what is forgotten is not there, and shrinkage is as strong against the rest
+    as it is in a shorter history.
+
+    Examples
+    --------
+    >>> row_weights(np.array(["2025-01-01", "2025-06-30", "2025-12-27"], "datetime64[D]"), 180.0).tolist()
+    [0.25, 0.5, 1.0]
+    """
+    age = (days.max() - days).astype("timedelta64[D]").astype(np.float64)
+    return np.asarray(0.5 ** (age / half_life_days))
 
 
 def boosting_path(fitting: Fitting, factors: Sequence[float], later: Encoded, **how: Any) -> dict[float, FloatArray]:
@@ -213,6 +242,14 @@ def _boosted(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Scorer
 def _monotone(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Scorer]:
     directions = fitting.extras.directions
     return {value: fitting.boost(value, directions=directions, parameters=_MONOTONE) for value in values}
+
+
+def _recent(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Scorer]:
+    rows, seed, threads = len(fitting.thin.y), fitting.seed, fitting.used_threads
+    return {
+        value: fit_binned(fitting.recent, rounds=rounds_for(value, rows), seed=seed, threads=threads)
+        for value in values
+    }
 
 
 def _bagged(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Scorer]:
@@ -258,6 +295,8 @@ DECLARED: tuple[Candidate, ...] = (
     _declare(BAG, "average", "boosting", _bagged, setting="rounds_per_root_row"),
     _declare(LOGISTIC_ALL, "logistic", "logistic", _all_numbers, setting="shrinkage_all", grid=STRONG_SHRINKAGE),
     _declare(AVERAGE_ALL, "average", "boosting", _never, members=(LIGHTGBM, LOGISTIC_ALL)),
+    # it throws rows away: only where that is seen to help beyond noise
+    _declare(RECENT, "lightgbm", "boosting", _recent, setting="rounds_per_root_row"),
     _declare(TUNED, "lightgbm", "boosting", _tuned, setting="rounds_tuned"),
 )
 """The package's own candidates, from robust to rich: of those the folds cannot tell apart, the first is taken."""

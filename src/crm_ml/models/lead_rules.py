@@ -1,4 +1,7 @@
-"""The rules a model of leads must beat: the rate of the source, the stage reached, and the best single column."""
+"""The rules a model of leads must beat: the rate of the source, the stage reached, the best single column, and points.
+
+The points are those of crm.yaml, where there are any (`crm_ml.models.points`).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from crm_ml.errors import Finding
 from crm_ml.models.columns import ColumnContract, Encoded, FloatArray
 from crm_ml.models.dataset import BoolArray
+from crm_ml.models.points import POINTS, PointScheme, fit_points
 from crm_ml.models.rows import Rows
 from crm_ml.models.scorer import Scorer
 
@@ -18,7 +23,9 @@ BEST_COLUMN = "best_column"
 SOURCE_RATE = "source_rate"
 STAGE = "stage"
 COLUMN_OF: Final[Mapping[str, str]] = {SOURCE_RATE: "lead_source", STAGE: "lead_stage_rank"}
-LEAD_RULES: Final = (SOURCE_RATE, STAGE, BEST_COLUMN)
+COLUMN_RULES: Final = (SOURCE_RATE, STAGE, BEST_COLUMN)
+LEAD_RULES: Final = (*COLUMN_RULES, POINTS)
+"""All names; points are there only where a firm has written some down."""
 _BINS = 10
 _PRIOR_ROWS = 20.0
 _FOLDS = 4
@@ -83,7 +90,7 @@ def column_rule_from_json(value: Mapping[str, Any]) -> ColumnRule:
         If a key is missing or not known, or a value is impossible.
     """
     keys = {"kind", "name", "column", "edges", "log_odds", "missing", "base"}
-    if set(value) != keys or value["name"] not in LEAD_RULES or not isinstance(value["column"], str):
+    if set(value) != keys or value["name"] not in COLUMN_RULES or not isinstance(value["column"], str):
         raise ValueError(f"a rule of one column must have the keys {sorted(keys)} and a known name")
     edges, log_odds = (tuple(map(_number, value[key])) for key in ("edges", "log_odds"))
     if len(log_odds) != len(edges) + 1 or list(edges) != sorted(set(edges)):
@@ -188,18 +195,43 @@ def _loss(bins: IntArray, y: BoolArray, part: IntArray, count: int) -> float:
 
 @dataclass(frozen=True)
 class LeadRules:
-    """The rules of leads; each must be beaten."""
+    """The rules of leads; each must be beaten.
 
-    names: tuple[str, ...] = LEAD_RULES
-    one_column: tuple[str, ...] = LEAD_RULES
+    Attributes
+    ----------
+    scheme : PointScheme, optional
+        Points that the firm has written down.
+    """
+
+    scheme: PointScheme | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return COLUMN_RULES if self.scheme is None else LEAD_RULES
+
+    @property
+    def one_column(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.names
 
     def available(self, contract: ColumnContract) -> tuple[str, ...]:
         """Return the rules whose columns are there; the best column is as soon as there is one."""
-        there = set(contract.ids)
-        return tuple(name for name in self.names if (COLUMN_OF[name] in there if name in COLUMN_OF else bool(there)))
+        return tuple(name for name in self.names if self._has(name, contract))
+
+    def _has(self, name: str, contract: ColumnContract) -> bool:
+        if name == POINTS:
+            return self.scheme is not None and not self.scheme.missing(contract)
+        return COLUMN_OF[name] in contract.ids if name in COLUMN_OF else bool(contract.ids)
+
+    def findings(self, contract: ColumnContract) -> list[Finding]:
+        """Return why the points cannot be counted, or which of them never are."""
+        return [] if self.scheme is None else self.scheme.findings(contract)
 
     def fit(self, name: str, rows: Rows, contract: ColumnContract) -> Scorer:
         """Return the rule fitted to training rows."""
+        if name == POINTS and self.scheme is not None:
+            return fit_points(self.scheme, rows, contract)
         if name not in COLUMN_OF:
             return best_column(rows, contract)
         column = COLUMN_OF[name]

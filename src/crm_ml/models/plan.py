@@ -75,6 +75,11 @@ class TrainingPlan:
     may_overlap: bool = False
 
     @property
+    def by_creation(self) -> bool:
+        """Whether rows begin with the creation of their subject, as those of leads do."""
+        return self.target != "churn"
+
+    @property
     def terms(self) -> Terms:
         """The words for it."""
         return terms_of(self.target)

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from crm_ml import names
-from crm_ml.errors import DataError
+from crm_ml.errors import DataError, Finding
 from crm_ml.models.bgnbd import BgNbd, fit_bgnbd
 from crm_ml.models.columns import ColumnContract, Encoded, FloatArray
 from crm_ml.models.rows import Rows
@@ -165,6 +165,9 @@ class RuleSet(Protocol):
     def fit(self, name: str, rows: Rows, contract: ColumnContract) -> Scorer:
         """Return the rule with what it takes from training rows."""
 
+    def findings(self, contract: ColumnContract) -> list[Finding]:
+        """Return what is to be told of rules that were asked for and cannot be had."""
+
 
 @dataclass(frozen=True)
 class ChurnRules:
@@ -180,6 +183,10 @@ class ChurnRules:
     def fit(self, name: str, rows: Rows, contract: ColumnContract) -> Scorer:
         """Return the rule with its constants taken from training rows; see `fit_rule`."""
         return fit_rule(name, rows.encoded, newest=(rows.days == rows.days.max()).astype(np.float64))
+
+    def findings(self, contract: ColumnContract) -> list[Finding]:
+        """Return nothing: none is asked for."""
+        return []
 
 
 CHURN_RULES: Final = ChurnRules()

@@ -12,7 +12,7 @@ import pandas as pd
 from crm_ml.errors import Finding, HeldBack
 from crm_ml.features.outcome import Outcome
 from crm_ml.models.calibration import Calibration, Choice, calibrate, choose_calibration
-from crm_ml.models.candidates import Extras, with_own
+from crm_ml.models.candidates import RECENT, Extras, with_own
 from crm_ml.models.columns import ColumnContract, FloatArray, learn_columns
 from crm_ml.models.dataset import (
     BoolArray,
@@ -23,6 +23,7 @@ from crm_ml.models.dataset import (
     rolling_folds,
 )
 from crm_ml.models.evaluation.intervals import Evaluation, evaluate
+from crm_ml.models.evaluation.jumps import jump_of
 from crm_ml.models.evaluation.leakage import find_leaks
 from crm_ml.models.evaluation.metrics import brier, calibration_error
 from crm_ml.models.gates import (
@@ -41,6 +42,7 @@ from crm_ml.models.history import history_of
 from crm_ml.models.model import Model
 from crm_ml.models.own import require_known
 from crm_ml.models.plan import TrainingPlan
+from crm_ml.models.recency import with_recent
 from crm_ml.models.recipe import (
     OutOfTime,
     Progress,
@@ -204,6 +206,9 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     data, split, is_fit, is_evaluation = parts.data, parts.split, parts.is_fit, parts.is_evaluation
     if split.overlapping:
         findings.append(overlapping_windows(plan.label.longest_days))
+    jump = jump_of(data) if plan.by_creation else None
+    findings += [jump.finding(terms)] if jump else []
+    plan = with_recent(plan, data.take(is_fit))
 
     say("columns", 0.0)
     leaks = find_leaks(data.take(is_fit), allow=plan.leak_allow, terms=terms)
@@ -212,6 +217,7 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     fit_frame = data.frame[is_fit]
     contract, _ = learn_columns(fit_frame, data.features, fit_frame[CUSTOMER_ID])
     rules = _rules(contract, plan)
+    findings += plan.extras.rules.findings(contract)
     encoded = contract.encode(data.frame)
     rows = Rows(encoded, data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object))
     fit_rows, evaluation_rows = rows.take(is_fit), rows.take(is_evaluation)
@@ -294,11 +300,13 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
             "calibration_level": choice.level,
             "calibration_curve": choice.calibration.kind,
             "rung": rung.rung.name if rung.rung else "",
+            **({"recent_half_life_days": plan.extras.half_life_days} if RECENT in candidates else {}),
         },
         calibration=choice,
         rung=rung,
         findings=tuple(sorted(findings, key=lambda f: ("error", "warning", "info").index(f.severity))),
         leaks=leaks,
+        jump=jump,
     )
     evaluated = {
         name: Model(scorer, contract.only(scorer.needs), calibrations[name], plan.label, plan.train_as_of)

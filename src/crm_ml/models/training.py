@@ -12,6 +12,7 @@ import pandas as pd
 from crm_ml.errors import Finding
 from crm_ml.models.calibration import Choice
 from crm_ml.models.evaluation.intervals import Interval
+from crm_ml.models.evaluation.jumps import Jump
 from crm_ml.models.evaluation.leakage import LeakReport
 from crm_ml.models.ladder import Reached
 from crm_ml.models.model import Model
@@ -51,6 +52,8 @@ class Training:
         What the leak guard looked at and held back.
     calibration : Choice or None
         How the calibration was chosen: every way to set the level and every curve, how each did on later slices.
+    jump : Jump or None
+        Where the rate of leads jumped over their creation.
     """
 
     verdict: Literal["champion", "refused"]
@@ -71,6 +74,7 @@ class Training:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     leaks: LeakReport = field(default_factory=LeakReport)
     calibration: Choice | None = None
+    jump: Jump | None = None
 
     @property
     def model_kind(self) -> str:
@@ -94,6 +98,7 @@ class Training:
             "rung": self.rung.as_dict(),
             "calibration": self.calibration.as_dict() if self.calibration else {},
             "held_back_features": list(self.leaks.held_back),
+            **({"rate_jump": self.jump.as_dict()} if self.jump else {}),
             "warnings": [finding.as_dict() for finding in self.findings if finding.severity == "warning"],
         }
 
