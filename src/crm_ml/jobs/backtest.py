@@ -63,7 +63,7 @@ from crm_ml.models.evaluation.backtest_money import Terms, judge_money
 from crm_ml.models.evaluation.backtest_rows import Choice
 from crm_ml.tables import Tables
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever the same inputs give other numbers or files than before."""
 FEWEST = 4
 """So many cutoffs a backtest should have: fewer can all lie in one odd season."""
@@ -308,6 +308,7 @@ class _Job:
         frame = as_frame(table)
         result = BacktestResult(
             model=self.problem.kind,
+            target=self.problem.label.target,
             as_of=self.plan.as_of,
             horizon_days=self.problem.label.horizon_days,
             language=self.workspace.settings.language,
