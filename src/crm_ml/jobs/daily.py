@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import crm_ml
 from crm_ml import names as n
 from crm_ml.actions.lists import Entries, ListContext, ListHead, Notice, list_files, make_entries
-from crm_ml.actions.lists.files import join_tables, lead_list_files, tables_of
+from crm_ml.actions.lists.files import customers_beside, join_tables, lead_list_files, leads_beside, tables_of
 from crm_ml.actions.lists.tables_out import actions_table
 from crm_ml.actions.policy import Policy, decide
 from crm_ml.errors import Failure, Finding
@@ -44,7 +44,7 @@ from crm_ml.tables import Tables
 
 KIND = "lists"
 ACTIONS_FILE = "actions.parquet"
-LIST_SCHEMA_VERSION = 1
+LIST_SCHEMA_VERSION = 2
 """Raised whenever the same inputs give other lists than before."""
 _PACKAGES = ("holidays", "jinja2", "pandas", "pyarrow", "xlsxwriter")
 
@@ -221,16 +221,17 @@ def _made(morning: Morning, answers: pd.DataFrame, previous: pd.DataFrame | None
     """Return the lists of customers and, beside them, those of leads."""
     files: dict[str, Writer] = {}
     tables, heads = [], dict[str, ListHead]()
-    customers = _customers(morning, answers, previous)
+    customers, leads = _customers(morning, answers, previous), _leads(morning, answers, previous)
     if customers is not None:
         assert morning.scores.churn is not None
-        files |= list_files(customers, _context(morning, morning.scores.churn, crowded))
+        context = _context(morning, morning.scores.churn, crowded)
+        files |= list_files(customers, context, beside=None if leads is None else leads_beside(leads))
         tables.append(actions_table(customers))
         heads |= {head.list_id: head for head in customers.heads}
-    if morning.scores.leads is not None:
-        rows = _score_rows(morning, LEADS)
-        leads = lead_entries(morning.scores.leads, rows, answers, morning.tables, morning.lead_policy, previous)
-        files |= lead_list_files(leads, _lead_context(morning, morning.scores.leads))
+    if leads is not None:
+        assert morning.scores.leads is not None
+        context = _lead_context(morning, morning.scores.leads)
+        files |= lead_list_files(leads, context, beside=None if customers is None else customers_beside(customers))
         tables.append(actions_table(leads))
         heads = {head.list_id: head for head in leads.heads} | heads
         if customers is None:
@@ -255,6 +256,14 @@ def _customers(morning: Morning, answers: pd.DataFrame, previous: pd.DataFrame |
         previous=before,
         may_be_named=nameable(churn.seen.visible),
     )
+
+
+def _leads(morning: Morning, answers: pd.DataFrame, previous: pd.DataFrame | None) -> Entries | None:
+    leads = morning.scores.leads
+    if leads is None:
+        return None
+    rows = _score_rows(morning, LEADS)
+    return lead_entries(leads, rows, answers, morning.tables, morning.lead_policy, previous)
 
 
 def _lead_context(morning: Morning, leads: DayLeads) -> ListContext:
