@@ -142,7 +142,7 @@ def test_one_lead_explained(copy):
     assert result.p_win == scores.p_win[0]
     assert result.base + sum(part["contribution"] for part in result.contributions) == pytest.approx(result.margin)
     assert result.history.p_win.iloc[-1] == pytest.approx(result.p_win)
-    assert result.page.read_text(encoding="utf-8").count("<li>") == len(result.reasons)
+    assert result.page.read_text(encoding="utf-8").count('<li class="') == len(result.reasons)
     bare = scores.lead_id[0].replace("L0", "L")
     with pytest.raises(Failure, match=f'There is no lead "{bare}".* Did you mean "L0'):
         crm.explain(copy, "leads", bare, as_of=DAY)
