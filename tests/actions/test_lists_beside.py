@@ -123,3 +123,11 @@ def test_a_link_leads_to_a_file_of_the_folder_whatever_an_id_looks_like(tmp_path
         assert ":" not in to
         assert not to.startswith(("/", "."))
     assert customers.as_of == DAY
+
+
+@pytest.mark.parametrize(
+    ("target", "said"), [("won", "gewonnen wird"), ("sql", "zum SQL wird"), ("opportunity", "zur Verkaufschance wird")]
+)
+def test_the_foot_of_a_list_of_leads_says_which_stage_is_meant(tmp_path, target, said):
+    found = pages(tmp_path, None, leads_of([lead("L1")]), context("de", target=target))
+    assert said in found["AM1.leads.html"].split("<footer>")[1]

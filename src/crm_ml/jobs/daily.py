@@ -277,6 +277,7 @@ def _lead_context(morning: Morning, leads: DayLeads) -> ListContext:
         model_trained=serving.train_as_of,
         horizon_days=settings.leads.horizon_days,
         company=settings.company,
+        target=settings.leads.target,
     )
 
 

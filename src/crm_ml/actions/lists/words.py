@@ -312,6 +312,18 @@ LEAD_TEXTS: dict[str, tuple[str, str]] = {
     "beside_one": ("1 Kunde wartet auf Sie", "1 customer waits for you"),
     "beside_many": ("{count} Kunden warten auf Sie", "{count} customers wait for you"),
     "beside_none": ("Ihre Kunden: heute nichts zu tun", "Your customers: nothing to do today"),
+    "means_won": (
+        "dass der Lead in den nächsten {days} Tagen gewonnen wird",
+        "that the lead is won within the next {days} days",
+    ),
+    "means_opportunity": (
+        "dass der Lead in den nächsten {days} Tagen zur Verkaufschance wird",
+        "that the lead becomes an opportunity within the next {days} days",
+    ),
+    "means_sql": (
+        "dass der Lead in den nächsten {days} Tagen zum SQL wird",
+        "that the lead becomes an SQL within the next {days} days",
+    ),
     "customer_number": ("Lead-Nummer {id}", "Lead number {id}"),
     "no_name": ("Lead {id}", "Lead {id}"),
     "risk_high": ("Klasse A", "Grade A"),
