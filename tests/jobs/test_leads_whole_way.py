@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+import sqlite3
 
 import numpy as np
 import pandas as pd
@@ -136,13 +137,44 @@ def test_lists_stand_beside_each_other_and_answers_come_back(copy):
     assert done not in set(pq.read_table(after.published / "actions.parquet")["subject_id"].to_pylist())
 
 
+def test_the_day_of_leads_is_a_run_in_mlflow_once(copy):
+    def logged():
+        with sqlite3.connect(copy / "mlflow" / "mlflow.db") as store:
+            runs = store.execute(
+                "SELECT r.run_uuid, e.name FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id "
+                "WHERE r.name = ?",
+                (f"day {DAY}",),
+            ).fetchall()
+            return runs, dict(
+                store.execute("SELECT key, value FROM metrics WHERE run_uuid = ?", runs[0][:1]).fetchall()
+            )
+
+    day = crm.run_daily(copy, as_of=DAY)
+    ((run, experiment),), metrics = logged()
+    assert experiment.startswith("leads-days")
+    scores = pq.read_table(copy / "published" / str(DAY) / "scores" / "lead_scores.parquet").to_pandas()
+    assert metrics["leads"] == len(scores)
+    assert [metrics[f"grade_{grade}"] for grade in "ABCD"] == [sum(scores.grade == grade) for grade in "ABCD"]
+    assert metrics["waiting"] == scores.waited_hours.notna().sum() > 0
+    assert metrics["p_win_mean"] == pytest.approx(scores.p_win.mean())
+    assert metrics["list_entries"] == day.rows > 0
+    assert sum(value for name, value in metrics.items() if name.startswith("action_")) == day.rows
+    causes = copy / "mlflow" / "artifacts" / run / "artifacts" / "tables" / "causes.csv"
+    assert pd.read_csv(causes)["mean_abs_contribution"].is_monotonic_decreasing
+    names = [name.encode() for name in pd.read_parquet(copy / "data" / "leads.parquet")["company"].dropna().unique()]
+    written = b"".join(path.read_bytes() for path in causes.parents[1].rglob("*") if path.is_file())
+    assert [name for name in names if name in written] == []
+    crm.run_daily(copy, as_of=DAY)
+    assert logged()[0] == [(run, experiment)]
+
+
 def test_one_lead_explained(copy):
     scores = crm.score(copy, "leads", as_of=DAY).table
     result = crm.explain(copy, "leads", scores.lead_id[0], as_of=DAY)
     assert result.p_win == scores.p_win[0]
     assert result.base + sum(part["contribution"] for part in result.contributions) == pytest.approx(result.margin)
     assert result.history.p_win.iloc[-1] == pytest.approx(result.p_win)
-    assert result.page.read_text(encoding="utf-8").count("<li>") == len(result.reasons)
+    assert result.page.read_text(encoding="utf-8").count('<li class="') == len(result.reasons)
     bare = scores.lead_id[0].replace("L0", "L")
     with pytest.raises(Failure, match=f'There is no lead "{bare}".* Did you mean "L0'):
         crm.explain(copy, "leads", bare, as_of=DAY)

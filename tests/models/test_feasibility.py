@@ -229,3 +229,25 @@ def test_a_learning_curve_needs_customers(firm):
     with pytest.raises(HeldBack, match="at least two customers; found 1"):
         learning_curve(one)
     assert isinstance(data.snapshots[0], dt.date)
+
+
+def test_the_verdict_about_leads_speaks_of_leads():
+    rng = np.random.default_rng(2)
+    p = rng.uniform(0.05, 0.6, 400)
+    y, ids = rng.random(400) < p, np.arange(400).astype(str)
+    measured = Interval(0.8, 0.75, 0.85)
+    churn = feasibility_of_evaluation(y, p, ids, measured, window_days=90)
+    leads = feasibility_of_evaluation(y, p, ids, measured, window_days=90, target="won")
+    assert leads.sentence("en").startswith(f"With 400 leads of which {y.sum()} were won ")
+    assert leads.sentence("de").startswith(f"Mit 400 Leads, von denen {y.sum()} gewonnen wurden, lassen sich ")
+    told = leads.as_dict()
+    assert (told["leads"], told["reached"], told["target"]) == (400, y.sum(), "won")
+    assert {name for name in told if "customer" in name or "leaver" in name} == set()
+    spoken = f"{leads.table.to_csv()} {leads.finding()} {leads.sentence('de')}".lower()
+    assert [word for word in ("customer", "leaver", "stayer", "churn", "kunde", "abwander") if word in spoken] == []
+    # only the words differ
+    same = {"customers": "leads", "leavers": "reached", "more_leavers": "more_reached"}
+    plain = {same.get(name, name): value for name, value in churn.as_dict().items()}
+    assert {**plain, "target": "won", "text_de": "", "text_en": ""} == {**told, "text_de": "", "text_en": ""}
+    nothing = feasibility_of_evaluation(y & False, p, ids, measured, window_days=90, target="sql")
+    assert nothing.sentence("en").startswith("With 400 leads of which 0 became an SQL nothing can be learnt")

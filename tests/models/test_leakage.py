@@ -257,6 +257,22 @@ def test_an_attribute_without_which_the_auc_collapses_is_held_back_on_a_single_s
     assert "without any suspected feature" in report.findings[0].message
 
 
+@pytest.mark.parametrize(
+    ("column", "held"),
+    # of the catalogue or not, an attribute is said as of today; what is computed of touches was known
+    [("attribute_flag", True), ("lead_employees", True), ("lead_call_count", False)],
+)
+def test_an_attribute_of_leads_without_which_the_auc_collapses_is_held_back(column, held):
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"customer_id": np.arange(900).astype(str), "as_of": dt.date(2026, 1, 1)})
+    y = rng.random(900) < 0.3
+    told = np.where(rng.random(900) < 0.9, y, ~y) * 1.0
+    frame = frame.assign(lead_page_view_count=y * 0.5 + rng.normal(size=900), **{column: told})
+    report = find_leaks(made(frame, y), terms=LEAD_TERMS)
+    assert report.held_back == ((column,) if held else ())
+    assert held == any("without any suspected feature" in finding.message for finding in report.findings)
+
+
 def test_of_two_leaks_that_say_the_same_each_is_seen():
     frame, y, _ = leavers()
     rng = np.random.default_rng(2)

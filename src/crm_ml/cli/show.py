@@ -106,8 +106,7 @@ def train_result(result: TrainResult, language: str) -> None:
             f"{value.low:+.3f} - {value.high:+.3f}",
         )
     console.print(table)
-    if not leads:
-        console.print(f"{result.feasibility.sentence(language)}.")
+    console.print(f"{result.feasibility.sentence(language)}.")
     findings(err(), result.findings)
 
 

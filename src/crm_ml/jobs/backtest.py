@@ -308,6 +308,7 @@ class _Job:
         frame = as_frame(table)
         result = BacktestResult(
             model=self.problem.kind,
+            target=self.problem.label.target,
             as_of=self.plan.as_of,
             horizon_days=self.problem.label.horizon_days,
             language=self.workspace.settings.language,

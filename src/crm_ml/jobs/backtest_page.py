@@ -7,7 +7,7 @@ from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from crm_ml.jobs.backtest_texts import TEXTS, digits, money_note, money_span, of, room_caption, span, verdict
+from crm_ml.jobs.backtest_texts import TEXTS, digits, money_note, money_span, room_caption, say, span, verdict
 from crm_ml.jobs.explain_page import picture_bytes
 from crm_ml.models.evaluation.backtest import METRICS, POOLED
 from crm_ml.models.evaluation.backtest_money import AMOUNTS, ROOMS
@@ -49,12 +49,12 @@ def _values(result: BacktestResult) -> dict[str, Any]:
     plain = [key for key, texts in TEXTS.items() if "{" not in texts[0]]
     return {
         "language": said,
-        "text": {key: of(key, said) for key in plain},
-        "as_of": of("as_of", said, day=shown.date(result.as_of, said)),
-        "method": of("method", said, days=result.horizon_days),
+        "text": {key: say(result, key) for key in plain},
+        "as_of": say(result, "as_of", day=shown.date(result.as_of, said)),
+        "method": say(result, "method", days=result.horizon_days),
         "verdict": verdict(result),
-        "metrics": [label(metric, said) for metric in METRICS],
-        "each_metrics": [label(metric, said) for metric in _EACH],
+        "metrics": [label(metric, said, target=result.target) for metric in METRICS],
+        "each_metrics": [label(metric, said, target=result.target) for metric in _EACH],
         "pooled": _rows(result, POOLED, METRICS),
         "cutoffs": [(shown.date(day, said), _rows(result, str(day), _EACH)) for day in result.cutoffs],
         "choices": _choices(result),
@@ -111,7 +111,7 @@ def _choices(result: BacktestResult) -> list[dict[str, str]]:
             {
                 "cutoff": day,
                 "chosen": "–" if choice is None else label(choice.chosen, said),
-                "verdict": of(said_of_it, said),
+                "verdict": say(result, said_of_it),
                 "rows": "–" if choice is None else amounts.grouped(float(facts["train_rows"]), said),
             }
         )
@@ -177,15 +177,17 @@ def _pictures(result: BacktestResult) -> dict[str, dict[str, str]]:
         **({"rule": (result.plot(against=rule), _alt_gaps(result, rule))} if rule else {}),
         "cutoffs": (
             result.plot_cutoffs(),
-            of("alt_cutoffs", said, list=", ".join(f"{day} {number(value)}" for day, value in at.items())),
+            say(result, "alt_cutoffs", list=", ".join(f"{day} {number(value)}" for day, value in at.items())),
         ),
         "reliability": (
             result.plot_reliability(),
-            of("alt_reliability", said, list=", ".join(f"{number(a)} / {number(b)}" for a, b in pairs)),
+            say(result, "alt_reliability", list=", ".join(f"{number(a)} / {number(b)}" for a, b in pairs)),
         ),
         "gain": (
             result.plot_gain(),
-            of("alt_gain", said, list=", ".join(f"{label(k, said)} {shown.share(v, said)}" for k, v in gains.items())),
+            say(
+                result, "alt_gain", list=", ".join(f"{label(k, said)} {shown.share(v, said)}" for k, v in gains.items())
+            ),
         ),
     }
     return {name: {"source": _source(axes), "alt": alt} for name, (axes, alt) in drawn.items()}
@@ -194,7 +196,7 @@ def _pictures(result: BacktestResult) -> dict[str, dict[str, str]]:
 def _alt_gaps(result: BacktestResult, against: str) -> str:
     said = result.language
     listed = ", ".join(f"{name} {gap}" for name, gap in _gaps(result, against))
-    return of("alt_differences", said, name=label(against, said), list=listed)
+    return say(result, "alt_differences", name=label(against, said), list=listed)
 
 
 def _source(axes: Axes) -> str:

@@ -22,6 +22,7 @@ from crm_ml.models.evaluation.backtest_money import MONEY_COLUMNS, Terms
 from crm_ml.models.evaluation.backtest_rows import CHAMPION, Choice
 from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.evaluation.metrics import gain_table, reliability_table
+from crm_ml.models.kinds import CHURN_TARGET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +95,7 @@ class BacktestResult:
     Attributes
     ----------
     model : str
-        ``churn``.
+        ``churn`` or ``leads``.
     as_of : datetime.date
         The day at which it looks back.
     horizon_days : int
@@ -117,6 +118,8 @@ class BacktestResult:
     already_published : bool
     run_id : str
         In MLflow; empty after a dry run or where the store did not answer.
+    target : str
+        Of the label: ``churn``, or the stage that leads are to reach.
     """
 
     model: str
@@ -132,6 +135,7 @@ class BacktestResult:
     published: Path | None = None
     already_published: bool = False
     run_id: str = ""
+    target: str = CHURN_TARGET
 
     @property
     def cutoffs(self) -> tuple[dt.date, ...]:
@@ -145,7 +149,7 @@ class BacktestResult:
 
     @property
     def rows(self) -> int:
-        """Customers judged, over all cutoffs."""
+        """Customers, or leads, judged, over all cutoffs."""
         return int(self.table.loc[(self.table["cutoff"] == POOLED) & (self.table["name"] == CHAMPION), "rows"].iloc[0])
 
     @property
@@ -176,26 +180,32 @@ class BacktestResult:
         from crm_ml.models.explain.pictures_backtest import draw_differences
 
         return draw_differences(
-            self.differences, self.names, against=against, metric=metric, ax=ax, language=self.language
+            self.differences,
+            self.names,
+            against=against,
+            metric=metric,
+            ax=ax,
+            language=self.language,
+            target=self.target,
         )
 
     def plot_cutoffs(self, ax: Axes | None = None, *, metric: str = "auc") -> Axes:
         """Draw one metric of each name at each cutoff and return the axes."""
         from crm_ml.models.explain.pictures_backtest import draw_cutoffs
 
-        return draw_cutoffs(self.table, self.names, metric=metric, ax=ax, language=self.language)
+        return draw_cutoffs(self.table, self.names, metric=metric, ax=ax, language=self.language, target=self.target)
 
     def plot_reliability(self, ax: Axes | None = None) -> Axes:
         """Draw how far the probabilities that would have served kept their word and return the axes."""
         from crm_ml.models.explain.pictures_backtest import draw_reliability
 
-        return draw_reliability(self.reliability, ax=ax, language=self.language)
+        return draw_reliability(self.reliability, ax=ax, language=self.language, target=self.target)
 
     def plot_gain(self, ax: Axes | None = None) -> Axes:
-        """Draw which share of churners stands in the riskiest share of customers and return the axes."""
+        """Draw which share of churners, or of leads that reach the target, stands on top and return the axes."""
         from crm_ml.models.explain.pictures_backtest import draw_gain
 
-        return draw_gain(self.gain, ax=ax, language=self.language)
+        return draw_gain(self.gain, ax=ax, language=self.language, target=self.target)
 
     @cached_property
     def reliability(self) -> dict[str, list[float]]:
@@ -230,6 +240,7 @@ def summary_of(result: BacktestResult) -> dict[str, Any]:
     """Return what ``summary.json`` holds: all but where it stands."""
     return {
         "model": result.model,
+        "target": result.target,
         "as_of": result.as_of.isoformat(),
         "horizon_days": result.horizon_days,
         "language": result.language,
@@ -261,6 +272,7 @@ def result_of(summary: Mapping[str, Any], predictions: pa.Table) -> BacktestResu
     )
     return BacktestResult(
         model=summary["model"],
+        target=summary["target"],
         as_of=dt.date.fromisoformat(summary["as_of"]),
         horizon_days=summary["horizon_days"],
         language=summary["language"],

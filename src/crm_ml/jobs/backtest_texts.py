@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from crm_ml.models.evaluation.backtest import POOLED
 from crm_ml.models.evaluation.backtest_rows import CHAMPION
 from crm_ml.models.explain import amounts, shown
 from crm_ml.models.explain.pictures_backtest import label
+from crm_ml.models.target_words import Texts, Wording, wording
 
 if TYPE_CHECKING:
     from crm_ml.jobs.backtest_result import BacktestResult
@@ -19,7 +19,7 @@ LOGISTIC: Final = "logistic"
 LEVEL_OFF: Final = 0.03
 """A mean prediction that is surely further off than this is said to be."""
 
-TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+TEXTS: Final[Texts] = {
     "title": ("Rückvergleich der Abwanderungsmodelle", "Backtest of the churn models"),
     "as_of": ("Stand {day}", "as of {day}"),
     "short": ("Kurz gesagt", "In short"),
@@ -167,17 +167,94 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }
 
+LEAD_TEXTS: Final[Texts] = {
+    "title": ("Rückvergleich der Lead-Modelle (Ziel: {target})", "Backtest of the lead models (target: {target})"),
+    "gain": (
+        "Wie viele der Leads, die {reached}, stehen oben auf der Liste?",
+        "How many of the leads that {reached} stand at the top of the list?",
+    ),
+    "customers": ("Leads", "leads"),
+    "churned": ("{done}", "{done}"),
+    "interval_note": (
+        "In Klammern und als Balken: 95-%-Intervalle. Gezogen werden Leads, an allen Stichtagen zugleich; deshalb "
+        "sind Unterschiede gepaart. Grau heißt: nicht von Null zu unterscheiden.",
+        "In brackets and as bars: 95 % intervals. Leads are drawn, at all cutoffs at once, so differences are paired. "
+        "Grey means: not to be told from zero.",
+    ),
+    "method": (
+        "Jeder Stichtag ist ein volles Training mit dem, was an dem Tag bekannt war: Auswahl, Einstellung und "
+        "Kalibrierung inbegriffen. „Champion“ ist, was dieses Training hätte dienen lassen. Beurteilt wurden die "
+        "offenen Leads an den {days} Tagen danach. AUC, Genauigkeit und Lift gelten innerhalb eines Stichtags und "
+        "werden über die Stichtage gemittelt, gewichtet mit ihren Leads.",
+        "Each cutoff is a whole training with what was known on that day, with selection, tuning and calibration. "
+        "“Champion” is what that training would have let serve. The open leads were judged by the {days} days after. "
+        "AUC, precision and lift are those within a cutoff, averaged over the cutoffs by their leads.",
+    ),
+    "looks": (
+        "Verglichen werden mehrere Kandidaten an denselben Leads: Wer nur knapp vorn liegt, kann es durch Zufall tun.",
+        "Several candidates are compared on the same leads: who leads by little may do so by chance.",
+    ),
+    "what": (
+        "An {count} Stichtagen von {first} bis {last} wurde trainiert und {rows} Mal ein offener Lead nach {days} "
+        "Tagen beurteilt; der Anteil derer, die {reached}, ist {rate}.",
+        "At {count} cutoffs from {first} to {last} models were trained, and {rows} times an open lead was judged "
+        "{days} days later; the share of those that {reached} is {rate}.",
+    ),
+    "what_one": (
+        "Zum {first} wurde trainiert, und {rows} offene Leads wurden nach {days} Tagen beurteilt; der Anteil derer, "
+        "die {reached}, ist {rate}.",
+        "Models were trained as of {first}, and {rows} open leads were judged {days} days later; the share of those "
+        "that {reached} is {rate}.",
+    ),
+    "above_rule": (
+        "Welche Leads {reach}, erkennt der Champion besser als die beste Regel ({rule}): AUC {own} gegen {other}, "
+        "Unterschied {gap}.",
+        "The champion tells leads that {reach} from the others better than the best rule ({rule}): AUC {own} against "
+        "{other}, difference {gap}.",
+    ),
+    "below_rule": (
+        "Welche Leads {reach}, erkennt der Champion schlechter als die beste Regel ({rule}): AUC {own} gegen {other}, "
+        "Unterschied {gap}.",
+        "The champion tells leads that {reach} from the others worse than the best rule ({rule}): AUC {own} against "
+        "{other}, difference {gap}.",
+    ),
+    "like_rule": (
+        "Ob der Champion besser als die beste Regel ({rule}) erkennt, welche Leads {reach}, ist nicht zu entscheiden: "
+        "AUC {own} gegen {other}, Unterschied {gap}.",
+        "Whether the champion tells leads that {reach} from the others better than the best rule ({rule}) cannot be "
+        "decided: AUC {own} against {other}, difference {gap}.",
+    ),
+    "level": (
+        "Vorhergesagt wurden im Mittel {p}, eingetreten sind {rate}; am weitesten daneben lag der {day} mit {gap} "
+        "Prozentpunkten.",
+        "On average {p} was predicted and {rate} came true; furthest off was {day} with {gap} percentage points.",
+    ),
+    "alt_reliability": (
+        "Vorhergesagter und beobachteter Anteil der Leads, die {reach}, in zehn gleich großen Gruppen: {list}.",
+        "Predicted and observed share of leads that {reach}, in ten groups of equal size: {list}.",
+    ),
+    "alt_gain": (
+        "Anteil der Leads, die {reached}, im aussichtsreichsten Fünftel: {list}.",
+        "Share of the leads that {reached} in the most promising fifth: {list}.",
+    ),
+}
+"""What sounds different for leads; see `crm_ml.models.target_words`."""
 
-def of(key: str, language: str, **values: object) -> str:
-    """Return a text in a language with its values filled in.
+
+def words_of(target: str) -> Wording:
+    """Return the texts of a backtest for the target of its label.
 
     Examples
     --------
-    >>> of("short", "de"), of("once", "en", name="average")
-    ('Kurz gesagt', 'average once')
+    >>> words_of("churn").say("churned", "en"), words_of("won").say("churned", "de")
+    ('churned', 'gewonnen')
     """
-    german, english = TEXTS[key]
-    return (german if language == "de" else english).format(**values)
+    return wording(target, TEXTS, LEAD_TEXTS)
+
+
+def say(result: BacktestResult, key: str, **values: object) -> str:
+    """Return a text about a result, in its language and for its target."""
+    return words_of(result.target).say(key, result.language, **values)
 
 
 def digits(value: float, language: str, *, places: int = 3, sign: bool = False) -> str:
@@ -214,9 +291,9 @@ def verdict(result: BacktestResult) -> list[str]:
     whole = rows[(rows["cutoff"] == POOLED) & (rows["name"] == CHAMPION)].iloc[0]
     rate, days = whole["churned"] / whole["rows"], [shown.date(day, said) for day in result.cutoffs]
     sentences = [
-        of(
+        say(
+            result,
             "what" if len(days) > 1 else "what_one",
-            said,
             count=len(days),
             first=days[0],
             last=days[-1],
@@ -230,22 +307,22 @@ def verdict(result: BacktestResult) -> list[str]:
         key = "above_rule" if gap.low > 0 else "below_rule" if gap.high < 0 else "like_rule"
         own, other = (digits(judged.measure(name).value, said) for name in (CHAMPION, judged.best_rule))
         rule = label(judged.best_rule, said).partition(": ")[2] or judged.best_rule
-        sentences.append(of(key, said, rule=rule, own=own, other=other, gap=span(gap, said, sign=True)))
+        sentences.append(say(result, key, rule=rule, own=own, other=other, gap=span(gap, said, sign=True)))
     sentences.append(_best(result))
     sentences.append(_level(result, float(whole["level"]) + rate, rate))
     if (
         min(abs(whole["level_low"]), abs(whole["level_high"])) > LEVEL_OFF
         and whole["level_low"] * whole["level_high"] > 0
     ):
-        sentences.append(of("level_off", said))
+        sentences.append(say(result, "level_off"))
     if not result.money.table.empty:
         sentences.append(_money_short(result))
     counts = Counter(choice.chosen for choice in result.choices)
     told = [
-        of("times" if many > 1 else "once", said, name=label(name, said), count=many)
+        say(result, "times" if many > 1 else "once", name=label(name, said), count=many)
         for name, many in counts.most_common()
     ]
-    return [*sentences, of("chose", said, list=", ".join(told))]
+    return [*sentences, say(result, "chose", list=", ".join(told))]
 
 
 def money_span(value: Interval, language: str, *, sign: bool = False) -> str:
@@ -265,9 +342,9 @@ def room_caption(result: BacktestResult, room: str) -> str:
     terms = result.money.terms
     if terms is None:
         return ""
-    return of(
+    return say(
+        result,
         f"room_{room}",
-        result.language,
         count=amounts.grouped(sum(terms.lists.values()), result.language),
         days=len(result.cutoffs),
         share=shown.share(terms.share, result.language),
@@ -282,15 +359,15 @@ def money_note(result: BacktestResult) -> str:
         return ""
     cost = amounts.money(terms.cost, result.money.currency, said)
     action = result.money.labels.get(said, result.money.action)
-    return of("money_note", said, action=action, save=shown.share(terms.save_rate, said), cost=cost)
+    return say(result, "money_note", action=action, save=shown.share(terms.save_rate, said), cost=cost)
 
 
 def _money_short(result: BacktestResult) -> str:
     said, terms = result.language, result.money.terms
     own = {amount: result.money.measure(CHAMPION, amount) for amount in ("by_value", "by_risk", "value_less_risk")}
-    return of(
+    return say(
+        result,
         "money_short",
-        said,
         count=amounts.grouped(float(sum(terms.lists.values())) if terms else 0.0, said),
         value=digits(own["by_value"].value, said, places=0),
         risk=digits(own["by_risk"].value, said, places=0),
@@ -303,11 +380,13 @@ def _best(result: BacktestResult) -> str:
     said, judged = result.language, result.judged
     best = judged.best_candidate
     if not best:
-        return of("no_candidate", said)
+        return say(result, "no_candidate")
     other = LOGISTIC if LOGISTIC in judged.names and best != LOGISTIC else CHAMPION
     gap = judged.difference(best, other)
-    sure = of("sure" if gap.low > 0 or gap.high < 0 else "unsure", said)
-    return of("best", said, best=label(best, said), other=label(other, said), gap=span(gap, said, sign=True), sure=sure)
+    sure = say(result, "sure" if gap.low > 0 or gap.high < 0 else "unsure")
+    return say(
+        result, "best", best=label(best, said), other=label(other, said), gap=span(gap, said, sign=True), sure=sure
+    )
 
 
 def _level(result: BacktestResult, p: float, rate: float) -> str:
@@ -315,6 +394,6 @@ def _level(result: BacktestResult, p: float, rate: float) -> str:
     levels = {day: result.judged.measure(CHAMPION, "level", day).value for day in result.cutoffs}
     day = max(levels, key=lambda one: abs(levels[one]))
     points = digits(100 * levels[day], said, places=1, sign=True)
-    return of(
-        "level", said, p=shown.share(p, said), rate=shown.share(rate, said), day=shown.date(day, said), gap=points
+    return say(
+        result, "level", p=shown.share(p, said), rate=shown.share(rate, said), day=shown.date(day, said), gap=points
     )

@@ -37,6 +37,7 @@ from crm_ml.models.evaluation.curves import (
     profit_curves,
     reliability_curves,
 )
+from crm_ml.models.kinds import CHURN_TARGET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,6 +93,12 @@ class CompareResult:
         return any(run.version == self.reference and run.alias == CHAMPION for run in self.runs)
 
     @property
+    def target(self) -> str:
+        """``churn``, or the stage that leads are to reach."""
+        reference = next(run for run in self.runs if run.version == self.reference)
+        return CHURN_TARGET if self.kind == CHURN else reference.run.params.get("target", "won")
+
+    @property
     def unnamed(self) -> frozenset[str]:
         """Versions whose evaluation names no customers, so that nothing can be paired with them."""
         return frozenset(self._rows.unnamed)
@@ -120,15 +127,20 @@ class CompareResult:
 
     @cached_property
     def profit(self) -> pd.DataFrame:
-        """Money by share of the customers acted on, by version; see `profit_curves`."""
-        return profit_curves(Known(self._rows), save_rate=self.assumed.save_rate, cost=self.assumed.cost)
+        """Money by share of the customers acted on, by version; of leads none. See `profit_curves`."""
+        return profit_curves(self._worth, save_rate=self.assumed.save_rate, cost=self.assumed.cost)
 
     @cached_property
     def profit_at_capacity(self) -> pd.DataFrame:
-        """Money at the share of the customers that can be acted upon, by version; see `profit_at_capacity`."""
+        """Money at the share of the customers that can be acted upon, by version; of leads none."""
         return profit_at_capacity(
-            Known(self._rows), save_rate=self.assumed.save_rate, cost=self.assumed.cost, capacity=self.capacity
+            self._worth, save_rate=self.assumed.save_rate, cost=self.assumed.cost, capacity=self.capacity
         )
+
+    @property
+    def _worth(self) -> Mapping[str, pd.DataFrame]:
+        # what an action brings is assumed of customers only
+        return Known(self._rows) if self.kind == CHURN else {}
 
     @cached_property
     def importance(self) -> pd.DataFrame:
@@ -173,7 +185,7 @@ class CompareResult:
                 self.profit, ax=ax, reference=self.reference, currency=self.currency, language=self.language
             )
         draw = pictures.plot_reliability if kind == "reliability" else pictures.plot_gain
-        return draw(getattr(self, kind), ax=ax, reference=self.reference, language=self.language)
+        return draw(getattr(self, kind), ax=ax, reference=self.reference, language=self.language, target=self.target)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values; no customer's id is in it."""

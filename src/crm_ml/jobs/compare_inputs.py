@@ -31,7 +31,7 @@ VALUE = "value_at_stake"
 _ROWS_KEPT = 3_000_000
 _BACKTESTS_SHOWN = 3
 _FOLDER = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
-_LABEL = ("gap_days", "horizon_days")
+_LABEL = ("gap_days", "horizon_days", "target")
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class ComparedRun:
         return next((alias for alias in (CHAMPION, CHALLENGER) if alias in self.run.aliases), "")
 
     @property
-    def label(self) -> tuple[str, str]:
-        """Gap and horizon in days: what question it answers."""
-        gap, horizon = (self.run.params.get(key, "") for key in _LABEL)
-        return gap, horizon
+    def label(self) -> tuple[str, str, str]:
+        """Gap and horizon in days, and the target where it is one of leads: what question it answers."""
+        gap, horizon, target = (self.run.params.get(key, "") for key in _LABEL)
+        return gap, horizon, target
 
     @property
     def capacity(self) -> float:

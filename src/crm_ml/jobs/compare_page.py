@@ -12,6 +12,7 @@ from typing import Any
 from crm_ml.actions.lists.cleaning import ID_CHARACTERS, clean
 from crm_ml.actions.lists.columns import Language
 from crm_ml.errors import UsageError
+from crm_ml.features import CUSTOMER, LEAD
 from crm_ml.features.catalogue import default_features
 from crm_ml.jobs.compare import CompareResult
 from crm_ml.jobs.compare_inputs import ComparedRun
@@ -19,16 +20,19 @@ from crm_ml.jobs.compare_panels import Panels, panels
 from crm_ml.jobs.compare_svg import bar, nice_scale
 from crm_ml.jobs.compare_texts import ALIASES, EMPTY, KINDS, VERDICTS, day, note, number, say, signed, span, word
 from crm_ml.jobs.files import disk_errors, make_folder, replace_file
+from crm_ml.jobs.inputs import CHURN, LEADS
 from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.models.evaluation.compare import PAIRED
 from crm_ml.models.explain import shown
 from crm_ml.models.explain.amounts import grouped
+from crm_ml.models.kinds import CHURN_TARGET
 
 FOLDER = "compared"
 _TEMPLATE = "compare_page.html.j2"
 _TABLE_ROWS, _FOREST_ROWS, _COLUMNS = 15, 15, 8
 _CHANGES_SHOWN = 500
 _TEXT_CHARACTERS = 80
+_SUBJECTS = {CHURN: CUSTOMER, LEADS: LEAD}
 
 
 def write_page(result: CompareResult, workspace: Workspace, out: Path | None) -> CompareResult:
@@ -78,7 +82,8 @@ def _values(result: CompareResult) -> dict[str, Any]:
     count = len(result.runs)
     return {
         "language": said,
-        "say": partial(_say, said),
+        "say": partial(_say, result),
+        "of_customers": result.target == CHURN_TARGET,
         "style": files("crm_ml.actions.lists").joinpath("templates/style.css").read_text(encoding="utf-8"),
         "reference": _short(result.reference, said),
         "count": say("count_one", said) if count == 1 else say("count", said, count=count),
@@ -93,8 +98,8 @@ def _values(result: CompareResult) -> dict[str, Any]:
     }
 
 
-def _say(language: str, key: str, **values: object) -> str:
-    return say(key, language, **values)
+def _say(result: CompareResult, key: str, **values: object) -> str:
+    return say(key, result.language, target=result.target, **values)
 
 
 def _short(value: object, language: str) -> str:
@@ -132,9 +137,9 @@ def _at_a_glance(result: CompareResult, pictures: Panels) -> list[str]:
     paired, loose = gaps[gaps["paired"]], gaps[~gaps["paired"] & (gaps["note"] != "reference")]
     if len(paired):
         counts = {reads: int((paired["reads"] == reads).sum()) for reads in ("better", "worse", "open")}
-        lines.append(say("paired_count", said, count=len(paired), **counts))
+        lines.append(_say(result, "paired_count", count=len(paired), **counts))
     if len(loose):
-        lines.append(say("unpaired_count", said, count=len(loose)))
+        lines.append(_say(result, "unpaired_count", count=len(loose)))
     lines += [pictures.money_line] if pictures.money_line else []
     tiers = result.tiers
     if tiers is not None:
@@ -156,7 +161,7 @@ def _overview(run: ComparedRun, result: CompareResult) -> dict[str, Any]:
         "kind": word(KINDS, _short(run.tag("model_kind"), said), said) or EMPTY,
         "verdict": word(VERDICTS, _short(run.tag("verdict"), said), said) or EMPTY,
         "rows": EMPTY if rows is None else grouped(rows, said),
-        "events": "" if events is None else say("leavers", said, count=grouped(events, said)),
+        "events": "" if events is None else _say(result, "leavers", count=grouped(events, said)),
         "measures": [
             _with_interval(run, name, 2 if name == "lift_at_capacity" else 3, said)
             for name in ("auc", "average_precision", "brier", "ece", "lift_at_capacity")
@@ -219,7 +224,10 @@ def _importance(result: CompareResult) -> dict[str, Any] | None:
     table, said = result.importance, result.language
     if table.empty:
         return None
-    words = {feature.id: (feature.text_de, feature.text_en)[said != "de"] for feature in default_features()}
+    words = {
+        feature.id: (feature.text_de, feature.text_en)[said != "de"]
+        for feature in default_features(of=_SUBJECTS[result.kind])
+    }
     names = sorted(table.columns, key=lambda name: name != result.reference)
     blocks = []
     for start in range(0, len(names), _COLUMNS):

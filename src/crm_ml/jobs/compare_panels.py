@@ -124,7 +124,7 @@ def _gain(result: CompareResult, version: str, part: pd.DataFrame, _: Any) -> tu
     said = result.language
     by_share = part.set_index(part["share"].round(6))["gain"]
     values = {"tenth": shown.share(by_share[0.1], said), "half": shown.share(by_share[0.5], said)}
-    alt = say("gain_alt", said, name=version, **values)
+    alt = say("gain_alt", said, target=result.target, name=version, **values)
     return alt, line(zip(part["share"], part["gain"], strict=True), "so")
 
 

@@ -9,13 +9,15 @@ from typing import Any, Final
 
 from crm_ml.models.explain import shown
 from crm_ml.models.explain.amounts import grouped
+from crm_ml.models.kinds import CHURN_TARGET
+from crm_ml.models.target_words import Texts, Wording, wording
 
 EMPTY: Final = "–"
 _MINUS: Final = "\N{MINUS SIGN}"
 
-TEXTS: Final[dict[str, tuple[str, str]]] = {
+TEXTS: Final[Texts] = {
     "title": ("Modelle im Vergleich", "Models compared"),
-    "churn": ("Abwanderung", "Churn"),
+    "about": ("Abwanderung", "Churn"),
     "count": ("{count} Versionen, neueste zuerst", "{count} versions, newest first"),
     "count_one": ("eine Version", "one version"),
     "short": ("Auf einen Blick", "At a glance"),
@@ -213,6 +215,54 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "dry": ("Probelauf: keine Seite geschrieben", "Dry run: no page written"),
 }
 
+LEAD_TEXTS: Final[Texts] = {
+    "about": ("Leads (Ziel: {target})", "Leads (target: {target})"),
+    "unpaired_count": (
+        "Nicht gepaart vergleichbar: {count}. Dort kann ein Unterschied auch von anderen Leads oder Tagen kommen.",
+        "Cannot be paired: {count}. There a difference may also come from other leads or days.",
+    ),
+    "leavers": ("{count} {done}", "{count} {done}"),
+    "overview_note": (
+        "Jede Version ist auf den neuesten reifen Zeilen ihres eigenen Trainings gemessen, vor dem Anpassen auf allen "
+        "Daten; darunter 95-%-Intervalle über Leads.",
+        "Each version is measured on the newest mature rows of its own training, before the refit on all data; "
+        "95 % intervals over leads below.",
+    ),
+    "differences_note": (
+        "Punkt: gemessener Unterschied; Linie: 95-%-Intervall aus gemeinsam gezogenen Leads. Gestrichelt mit hohlem "
+        "Punkt: nicht gepaart. Liegt die Linie ganz auf einer Seite der Null, ist der Unterschied gezeigt.",
+        "Dot: measured difference; line: 95 % interval from leads drawn together. Dashed with a hollow dot: not "
+        "paired. Where the line lies on one side of zero, the difference is shown.",
+    ),
+    "reliability_note": (
+        "Waagerecht die vorhergesagte Wahrscheinlichkeit, senkrecht der Anteil derer, die wirklich {reached} (95 %). "
+        "Auf der Diagonale stimmt beides überein.",
+        "Across: predicted probability; up: the share of those that really {reached} (95 %). On the diagonal both "
+        "agree.",
+    ),
+    "gain": ("Wie weit oben stehen die Leads, die {reached}?", "How high up stand the leads that {reached}?"),
+    "gain_note": (
+        "Waagerecht der Anteil der Leads, aussichtsreichste zuerst; senkrecht der Anteil aller, die {reached}, "
+        "darunter.",
+        "Across: share of leads, most promising first; up: the share of all that {reached} among them.",
+    ),
+    "gain_alt": (
+        "Version {name}: das aussichtsreichste Zehntel enthält {tenth} der Leads, die {reached}, die Hälfte {half}",
+        "Version {name}: the most promising tenth holds {tenth} of the leads that {reached}, the better half {half}",
+    ),
+    "events": ("{done}", "{done}"),
+    "foot_auc": (
+        "AUC: Wahrscheinlichkeit, dass von zwei Leads der vorn steht, der das Ziel erreicht. Brier-Wert: mittlerer "
+        "quadratischer Fehler der Wahrscheinlichkeit. Kalibrierungsfehler: mittlere Abweichung von vorhergesagtem und "
+        "eingetretenem Anteil in zehn Gruppen. Lift: Anteil, der das Ziel erreicht, im aussichtsreichsten Zehntel "
+        "gegenüber dem Durchschnitt.",
+        "AUC: chance that of two leads the one that reaches the target stands first. Brier score: mean squared error "
+        "of the probability. Calibration error: mean gap between predicted and observed share in ten groups. Lift: "
+        "share that reaches the target in the most promising tenth against the average.",
+    ),
+}
+"""What sounds different for leads; see `crm_ml.models.target_words`. Money and tiers are of customers only."""
+
 KINDS: Final[dict[str, tuple[str, str]]] = {
     "lightgbm": ("LightGBM", "LightGBM"),
     "logistic": ("logistische Regression", "logistic regression"),
@@ -230,7 +280,18 @@ ALIASES: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def say(key: str, language: str, **values: object) -> str:
+def words_of(target: str) -> Wording:
+    """Return the texts of a comparison for the target of its labels.
+
+    Examples
+    --------
+    >>> words_of("churn").say("about", "de"), words_of("won").say("about", "en")
+    ('Abwanderung', 'Leads (target: won)')
+    """
+    return wording(target, TEXTS, LEAD_TEXTS)
+
+
+def say(key: str, language: str, *, target: str = CHURN_TARGET, **values: object) -> str:
     """Return a text of the comparison.
 
     Examples
@@ -238,8 +299,7 @@ def say(key: str, language: str, **values: object) -> str:
     >>> say("more_versions", "de", count=3), say("no_common_rows", "en")
     ('3 weitere Versionen', 'not paired: no common rows')
     """
-    german, english = TEXTS[key]
-    return (german if language == "de" else english).format(**values)
+    return words_of(target).say(key, language, **values)
 
 
 def word(table: dict[str, tuple[str, str]], key: str, language: str) -> str:

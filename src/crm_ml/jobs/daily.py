@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import crm_ml
 from crm_ml import names as n
 from crm_ml.actions.lists import Entries, ListContext, ListHead, Notice, list_files, make_entries
-from crm_ml.actions.lists.files import join_tables, lead_list_files, tables_of
+from crm_ml.actions.lists.files import customers_beside, join_tables, lead_list_files, leads_beside, tables_of
+from crm_ml.actions.lists.speaking import LEAD
 from crm_ml.actions.lists.tables_out import actions_table
 from crm_ml.actions.policy import Policy, decide
 from crm_ml.errors import Failure, Finding
@@ -27,7 +28,7 @@ from crm_ml.features import cutoff_us, data_hash
 from crm_ml.jobs import tracking
 from crm_ml.jobs.action_store import open_store
 from crm_ml.jobs.check import crowded_tiers
-from crm_ml.jobs.day_record import day_record
+from crm_ml.jobs.day_record import day_record, lead_day_record
 from crm_ml.jobs.files import disk_errors, make_folder, replace_file
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, LEAD_TABLES, LEADS, as_day, as_workspace, read_inputs, require_kind
 from crm_ml.jobs.lead_lists import lead_entries
@@ -44,7 +45,7 @@ from crm_ml.tables import Tables
 
 KIND = "lists"
 ACTIONS_FILE = "actions.parquet"
-LIST_SCHEMA_VERSION = 1
+LIST_SCHEMA_VERSION = 2
 """Raised whenever the same inputs give other lists than before."""
 _PACKAGES = ("holidays", "jinja2", "pandas", "pyarrow", "xlsxwriter")
 
@@ -221,16 +222,17 @@ def _made(morning: Morning, answers: pd.DataFrame, previous: pd.DataFrame | None
     """Return the lists of customers and, beside them, those of leads."""
     files: dict[str, Writer] = {}
     tables, heads = [], dict[str, ListHead]()
-    customers = _customers(morning, answers, previous)
+    customers, leads = _customers(morning, answers, previous), _leads(morning, answers, previous)
     if customers is not None:
         assert morning.scores.churn is not None
-        files |= list_files(customers, _context(morning, morning.scores.churn, crowded))
+        context = _context(morning, morning.scores.churn, crowded)
+        files |= list_files(customers, context, beside=None if leads is None else leads_beside(leads))
         tables.append(actions_table(customers))
         heads |= {head.list_id: head for head in customers.heads}
-    if morning.scores.leads is not None:
-        rows = _score_rows(morning, LEADS)
-        leads = lead_entries(morning.scores.leads, rows, answers, morning.tables, morning.lead_policy, previous)
-        files |= lead_list_files(leads, _lead_context(morning, morning.scores.leads))
+    if leads is not None:
+        assert morning.scores.leads is not None
+        context = _lead_context(morning, morning.scores.leads)
+        files |= lead_list_files(leads, context, beside=None if customers is None else customers_beside(customers))
         tables.append(actions_table(leads))
         heads = {head.list_id: head for head in leads.heads} | heads
         if customers is None:
@@ -257,6 +259,14 @@ def _customers(morning: Morning, answers: pd.DataFrame, previous: pd.DataFrame |
     )
 
 
+def _leads(morning: Morning, answers: pd.DataFrame, previous: pd.DataFrame | None) -> Entries | None:
+    leads = morning.scores.leads
+    if leads is None:
+        return None
+    rows = _score_rows(morning, LEADS)
+    return lead_entries(leads, rows, answers, morning.tables, morning.lead_policy, previous)
+
+
 def _lead_context(morning: Morning, leads: DayLeads) -> ListContext:
     settings, serving = morning.workspace.settings, leads.serving
     return ListContext(
@@ -267,6 +277,7 @@ def _lead_context(morning: Morning, leads: DayLeads) -> ListContext:
         model_trained=serving.train_as_of,
         horizon_days=settings.leads.horizon_days,
         company=settings.company,
+        target=settings.leads.target,
     )
 
 
@@ -321,37 +332,53 @@ def _crowded_notice(finding: Finding) -> Notice:
 
 
 def _log_day(day: DaySet, result: DailyResult, say: Callable[[str], None]) -> DailyResult:
-    """Write the day's run to MLflow, once; a store that does not answer is said and stops nothing."""
-    scores, plan = day.churn, day.plan
-    if scores is None:
-        return result
-    workspace = scores.workspace
-    if not workspace.settings.tracking.days or result.scored.rows == 0:
-        return result
-    done = workspace.tracking_folder / "days" / f"{plan.as_of}-{plan.inputs_hash[:12]}"
-    if done.exists():
-        return result
+    """Write the day's runs to MLflow, one per kind and each once; a store that does not answer stops nothing."""
+    for kind, part in day.parts.items():
+        finding = _log_kind(kind, part, day.plan, result, say)
+        if finding is not None:
+            return replace(result, findings=(*result.findings, finding))
+    return result
+
+
+def _log_kind(
+    kind: str, part: DayScores | DayLeads, plan: SetPlan, result: DailyResult, say: Callable[[str], None]
+) -> Finding | None:
+    workspace = part.workspace
+    if not workspace.settings.tracking.days:
+        return None
+    stem = f"{plan.as_of}-{plan.inputs_hash[:12]}"
+    done = workspace.tracking_folder / "days" / (stem if kind == CHURN else f"{stem}-{kind}")
+    if done.exists() or part.scored.table.num_rows == 0:
+        return None
     say("writing the day's run to MLflow")
     try:
-        tags = {
-            "inputs_hash": plan.inputs_hash,
-            "data_hash": scores.seen.data_hash,
-            "model_version": scores.serving.version,
-            "sha256": scores.serving.sha256,
-            "model_kind": scores.serving.kind,
-        }
-        counts = {f"action_{name}": float(many) for name, many in result.table["action"].value_counts().items()}
-        metrics = {"list_entries": float(result.rows), **counts}
-        record = day_record(scores.scored, as_of=plan.as_of.isoformat(), tags=tags, metrics=metrics)
+        record = _record(part, plan, result)
         with disk_errors(done.parent):
             make_folder(done.parent)
-            run_id = tracking.log_run(workspace, record, experiment=f"{CHURN}-days")
+            run_id = tracking.log_run(workspace, record, experiment=f"{kind}-days")
             replace_file(done, lambda beside: _note(beside, run_id), step="daily.day_logged")
     except Failure as error:
         message = f"the scores of {plan.as_of} are published, but their run is not in MLflow: {error.message}"
-        finding = Finding("warning", "day_not_tracked", message, "It is tried again by the next run for this day.")
-        return replace(result, findings=(*result.findings, finding))
-    return result
+        return Finding("warning", "day_not_tracked", message, "It is tried again by the next run for this day.")
+    return None
+
+
+def _record(part: DayScores | DayLeads, plan: SetPlan, result: DailyResult) -> tracking.RunRecord:
+    tags = {
+        "inputs_hash": plan.inputs_hash,
+        "data_hash": part.seen.data_hash,
+        "model_version": part.serving.version,
+        "sha256": part.serving.sha256,
+        "model_kind": part.serving.kind,
+    }
+    subject = LEAD if isinstance(part, DayLeads) else CUSTOMER
+    own = result.table[result.table["subject_type"] == subject]
+    counts = {f"action_{name}": float(many) for name, many in own["action"].value_counts().items()}
+    metrics, day = {"list_entries": float(len(own)), **counts}, plan.as_of.isoformat()
+    if isinstance(part, DayLeads):
+        target = part.problem.label.target
+        return lead_day_record(part.scored, as_of=day, tags=tags, metrics=metrics, target=target)
+    return day_record(part.scored, as_of=day, tags=tags, metrics=metrics)
 
 
 def _note(path: Path, run_id: str) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import partial
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +13,15 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from crm_ml import names as n
-from crm_ml.actions.lists.names import file_stems
 from crm_ml.errors import Failure, UsageError
 from crm_ml.features import cutoff_us, lead_moments
 from crm_ml.jobs.explain_subject import id_hint
-from crm_ml.jobs.files import disk_errors, make_folder, replace_file
 from crm_ml.jobs.inputs import LEADS, lead_tables, read_inputs
 from crm_ml.jobs.lead_scores import DayLeads
 from crm_ml.jobs.policy_file import load_policy
 from crm_ml.jobs.publish import set_before
 from crm_ml.jobs.score import KIND, see
-from crm_ml.jobs.settings import Workspace, inside
-from crm_ml.models.explain import amounts, shown
+from crm_ml.jobs.settings import Workspace
 from crm_ml.models.explain.groups import cause_label
 from crm_ml.models.explain.pictures_customer import Step
 from crm_ml.tables import Tables
@@ -36,20 +31,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-FOLDER, PAGE, PICTURE = "explained", "index.html", "waterfall.png"
 _LAST = 40
-_WORDS: Mapping[str, tuple[str, str]] = {
-    "title": ("Lead {id}", "Lead {id}"),
-    "as_of": ("Stand {day}", "As of {day}"),
-    "chance": ("Aussicht auf Gewinn in {days} Tagen", "Chance of winning within {days} days"),
-    "grade": ("Klasse", "Grade"),
-    "value": ("Erwarteter Wert", "Expected value"),
-    "reasons": ("Was die Aussicht bewegt", "What moves the chance"),
-    "history": ("Wie sich die Aussicht bewegt hat", "How the chance has moved"),
-    "touches": ("Was geschehen ist", "What has happened"),
-    "model": ("Modell {version} ({kind}), gelernt zum {trained}", "Model {version} ({kind}), trained as of {trained}"),
-    "advice": ("Ein Rat, keine Anweisung: Sie entscheiden.", "Advice, not an instruction: you decide."),
-}
 
 
 @dataclass(frozen=True)
@@ -71,10 +53,12 @@ class LeadExplanation:
     history : DataFrame
         ``as_of`` (time stamp), ``p_win``: today's model at the creation and after each touch, and on the day.
     touches : DataFrame
-        ``at`` (local time stamp), ``what``: touches and stages that were visible, oldest first.
+        ``at`` (local time stamp), ``what``, ``is_stage``: touches and stages that were visible, oldest first.
     language : {"de", "en"}
     currency : str
     page : Path or None
+    target : str
+        The stage whose chance it is.
     """
 
     as_of: dt.date
@@ -98,22 +82,27 @@ class LeadExplanation:
     language: str
     currency: str = "EUR"
     page: Path | None = None
+    target: str = "won"
 
     @property
     def table(self) -> pd.DataFrame:
         """The reasons: group, feature, value, contribution and both texts."""
         return pd.DataFrame(list(self.reasons))
 
+    def steps(self, language: str | None = None) -> list[Step]:
+        """Return the steps of the waterfall: one per cause."""
+        said = language or self.language
+        return [
+            Step(cause_label(reason["group"], said), reason[f"text_{said}"], reason["contribution"])
+            for reason in self.reasons
+        ]
+
     def plot(self, language: str | None = None) -> Figure:
         """Return the waterfall: how the causes lead from a typical lead to this one."""
         from crm_ml.models.explain.pictures_customer import waterfall_figure
 
         said = language or self.language
-        steps = [
-            Step(cause_label(reason["group"], said), reason[f"text_{said}"], reason["contribution"])
-            for reason in self.reasons
-        ]
-        return waterfall_figure(steps, p_start=self.p_base, p_end=self.p_win, language=said, lead=True)
+        return waterfall_figure(self.steps(said), p_start=self.p_base, p_end=self.p_win, language=said, lead=True)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
@@ -156,7 +145,11 @@ def explain_lead(
     if lead_id not in rows.index:
         raise _not_scored(seen.visible, lead_id, day)
     result = _explained(leads, rows.loc[lead_id], lead_id, language)
-    return result if dry_run else _written(result, workspace, out)
+    if dry_run:
+        return result
+    from crm_ml.jobs.explain_lead_page import write_page
+
+    return write_page(result, workspace, out)
 
 
 def _not_scored(seen: Tables, lead_id: str, day: dt.date) -> Failure:
@@ -205,6 +198,7 @@ def _explained(leads: DayLeads, row: pd.Series[Any], lead_id: str, language: str
         train_as_of=leads.serving.train_as_of,
         language=language,
         currency=leads.seen.tables.currency,
+        target=leads.problem.label.target,
     )
 
 
@@ -239,67 +233,9 @@ def _touches(seen: Tables, lead_id: str) -> pd.DataFrame:
             continue
         own = frame.filter(pc.equal(frame[n.LEAD_ID], lead_id))
         instants = pd.to_datetime(own[column].cast("int64").to_numpy(), unit="us", utc=True).tz_convert(seen.zone)
-        found.append(pd.DataFrame({"at": instants.floor("min"), "what": own[what].to_pylist()}))
+        found.append(
+            pd.DataFrame({"at": instants.floor("min"), "what": own[what].to_pylist(), "is_stage": what == "stage"})
+        )
     if not found:
-        return pd.DataFrame({"at": [], "what": []})
+        return pd.DataFrame({"at": [], "what": [], "is_stage": []})
     return pd.concat(found, ignore_index=True).sort_values(["at", "what"], kind="stable", ignore_index=True)
-
-
-def _written(result: LeadExplanation, workspace: Workspace, out: Path | None) -> LeadExplanation:
-    from crm_ml.jobs.explain_page import picture_bytes
-
-    stem = file_stems([result.lead_id])[result.lead_id]
-    folder = inside(workspace.root, FOLDER) / f"{result.as_of}-lead-{stem}" if out is None else out.expanduser()
-    folder = folder.absolute()
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file", remedy="Name a folder with --out.")
-    with disk_errors(folder):
-        make_folder(folder)
-    picture, page = picture_bytes(result.plot()), _page(result).encode("utf-8", "replace")
-    replace_file(folder / PICTURE, partial(_put, picture), step="explain")
-    replace_file(folder / PAGE, partial(_put, page), step="explain")
-    return replace(result, page=folder / PAGE)
-
-
-def _put(content: bytes, path: Path) -> None:
-    path.write_bytes(content)
-
-
-def _page(result: LeadExplanation) -> str:
-    """Return the page as HTML: no script, nothing from outside but the picture beside it."""
-    said = result.language
-
-    def word(name: str, **values: object) -> str:
-        return escape(_WORDS[name][0 if said == "de" else 1].format(**values))
-
-    def rows(pairs: list[tuple[str, str]]) -> str:
-        return "".join(f"<tr><td>{escape(one)}</td><td>{escape(two)}</td></tr>" for one, two in pairs)
-
-    history = zip(result.history[n.AS_OF], result.history["p_win"].tolist(), strict=True)
-    moved = [(f"{at:%Y-%m-%d %H:%M}", shown.share(p, said)) for at, p in history]
-    happened = [(f"{row.at:%Y-%m-%d %H:%M}", str(row.what)) for row in result.touches.tail(_LAST).itertuples()]
-    reasons = "".join(
-        f"<li>{'▲' if reason['contribution'] > 0 else '▼'} {escape(reason[f'text_{said}'])}</li>"
-        for reason in result.reasons
-    )
-    worth = escape(amounts.money(result.expected_value, result.currency, said))
-    model = word("model", version=result.model_version, kind=result.model_kind, trained=result.train_as_of)
-    return f"""<!DOCTYPE html>
-<html lang="{said}"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src 'self'">
-<title>{word("title", id=result.lead_id)}</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1f2328}}
-img{{max-width:100%}}td{{padding:.15rem 1.5rem .15rem 0}}li{{margin:.3rem 0}}ul{{list-style:none;padding:0}}</style>
-</head><body>
-<h1>{word("title", id=result.lead_id)}</h1>
-<p>{word("as_of", day=shown.date(result.as_of, said))}</p>
-<p><b>{escape(shown.share(result.p_win, said))}</b> {word("chance", days=result.horizon_days)} ·
-{word("grade")} <b>{result.grade}</b> · {word("value")} <b>{worth}</b></p>
-<h2>{word("reasons")}</h2><ul>{reasons}</ul>
-<img src="{PICTURE}" alt="{word("reasons")}">
-<h2>{word("history")}</h2><table>{rows(moved)}</table>
-<h2>{word("touches")}</h2><table>{rows(happened)}</table>
-<p>{model}. {word("advice")}</p>
-</body></html>
-"""

@@ -1,4 +1,4 @@
-"""What the customers of a workspace can show: counted before a training, measured after it."""
+"""What the customers, or the leads, of a workspace can show: counted before a training, measured after it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def before_training(workspace: Workspace, tables: Tables, day: dt.date) -> Feasi
 
 
 def after_training(training: Training) -> FeasibilityVerdict:
-    """Return what the evaluation of a training has shown, and what more leavers would."""
+    """Return what the evaluation of a training has shown, and what more events would."""
     rows = training.evaluation
     return feasibility_of_evaluation(
         rows["y"].to_numpy(bool),
@@ -39,4 +39,5 @@ def after_training(training: Training) -> FeasibilityVerdict:
         rows[n.CUSTOMER_ID],
         training.metrics["auc"],
         window_days=training.model.label.longest_days,
+        target=training.model.label.target,
     )

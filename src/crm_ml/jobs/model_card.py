@@ -100,7 +100,7 @@ def model_card(
         *_section("Calibration", _calibration(training), bullets=False),
         *(_section("Reliability by tier and segment", groups, bullets=False) if reliability else ()),
         *_section("Compared with rules", _rules(training), bullets=False),
-        *(() if _of_leads(training) else _section("What these customers can show", [feasible], bullets=False)),
+        *_section(f"What these {'leads' if _of_leads(training) else 'customers'} can show", [feasible], bullets=False),
         *_section("Leaks and stability", [*(_findings([*checked, *checks]) or [_NOTHING]), *_steadiness(training)]),
         *_section("Limits", [*(_LIMITS_OF_LEADS if _of_leads(training) else _LIMITS), *_findings(others)]),
         *_section("Law", [*(_law_of_leads() if _of_leads(training) else _LAW), "These notes are no legal advice."]),

@@ -108,9 +108,9 @@ class ScoreResult:
         """Return a histogram of the probabilities."""
         from crm_ml.models.explain.pictures import histogram_figure
 
-        what = "Lead scores" if self.model == LEADS else "Churn scores"
+        what, target = ("Lead scores", "won") if self.model == LEADS else ("Churn scores", CHURN)
         p = self.table[SCORES[self.model].probability].to_numpy()
-        return histogram_figure(p, title=f"{what} as of {self.as_of}")
+        return histogram_figure(p, title=f"{what} as of {self.as_of}", target=target)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""

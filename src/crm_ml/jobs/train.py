@@ -213,8 +213,7 @@ def train(
         }
         evaluated = _evaluated(dataset, training)
         reliability, told = reliability_of_training(workspace, training, evaluated, kind=kind)
-        feasible = [after_training(training).finding()] if kind == CHURN else []  # it speaks of leavers
-        findings = (*tables.findings, *training.findings, *told, *feasible)
+        findings = (*tables.findings, *training.findings, *told, after_training(training).finding())
         explained = explain(training, evaluated)
         most_used = tuple(explained.most_used)
         with _bundle_folder(workspace, dry_run) as folder:

@@ -128,7 +128,9 @@ def _pictures(training: Training, explained: Explained) -> dict[str, Figure]:
             curves.setdefault(name, gain_table(y, evaluation[f"margin_{name}"].to_numpy(np.float64)))
     return {
         "pictures/reliability.png": reliability_picture(training),
-        "pictures/gain.png": gain_figure(curves, title="Gain on the evaluation snapshots"),
+        "pictures/gain.png": gain_figure(
+            curves, title="Gain on the evaluation snapshots", target=training.model.label.target
+        ),
         "pictures/shap_beeswarm.png": beeswarm_figure(explained.contributions, explained.rows),
         "pictures/shap_bar.png": bar_figure(explained.contributions),
     }
@@ -139,4 +141,6 @@ def reliability_picture(training: Training) -> Figure:
     from crm_ml.models.explain.pictures import reliability_figure
 
     y, p = training.evaluation["y"].to_numpy(bool), training.evaluation["p"].to_numpy(np.float64)
-    return reliability_figure(reliability_table(y, p), title="Reliability on the evaluation snapshots")
+    return reliability_figure(
+        reliability_table(y, p), title="Reliability on the evaluation snapshots", target=training.model.label.target
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from crm_ml.actions.lists.deputies import records
 from crm_ml.actions.lists.entries import Entries, ListHead
 from crm_ml.actions.lists.look import ListContext, draft_name, draft_of, shown_rows
 from crm_ml.actions.lists.names import file_stems
-from crm_ml.actions.lists.pages import list_page, summary_page
+from crm_ml.actions.lists.pages import Beside, list_page, summary_page
 from crm_ml.actions.lists.speaking import LEAD, speaking_of
 from crm_ml.actions.lists.tables_out import actions_table, decisions_table, write_table
 from crm_ml.actions.lists.xlsx_file import xlsx_bytes
@@ -22,20 +22,46 @@ Writer = Callable[[Path], int]
 """Writes one file and returns its number of rows."""
 
 
-def lead_list_files(entries: Entries, context: ListContext) -> dict[str, Writer]:
+def lead_list_files(
+    entries: Entries, context: ListContext, *, beside: Mapping[str, Beside] | None = None
+) -> dict[str, Writer]:
     """Return the files of a day's lists of leads, beside those of customers: ``<id>.leads.csv``, ``.xlsx``, ``.html``.
 
     A person who owns no lead that is due, waits or went gets none. ``summary.leads.html`` is for the team lead; the
-    tables of actions and decisions are those of `join_tables`.
+    tables of actions and decisions are those of `join_tables`. `beside` names the list of customers that each page
+    links to, by list; see `customers_beside`.
     """
     files: dict[str, Writer] = {
         "summary.leads.html": lambda path: _put(path, summary_page(entries, context).encode(), len(entries.entries))
     }
     stems = file_stems(head.list_id for head in entries.heads)
     for head in entries.heads:
-        if len(entries.of(head.list_id)) or head.waiting or len(entries.gone_from(head.list_id)):
-            files |= _of_list(entries, head, context, f"{stems[head.list_id]}.leads")
+        if _has_leads(entries, head):
+            other = (beside or {}).get(head.list_id)
+            files |= _of_list(entries, head, context, f"{stems[head.list_id]}.leads", other)
     return {name: partial(_about_leads, write) for name, write in files.items()}
+
+
+def _has_leads(entries: Entries, head: ListHead) -> bool:
+    return bool(len(entries.of(head.list_id)) or head.waiting or len(entries.gone_from(head.list_id)))
+
+
+def leads_beside(leads: Entries) -> dict[str, Beside]:
+    """Return for each person with a list of leads its page and its number of entries."""
+    stems = file_stems(head.list_id for head in leads.heads)
+    return {
+        head.list_id: Beside(f"{stems[head.list_id]}.leads.html", len(leads.of(head.list_id)))
+        for head in leads.heads
+        if _has_leads(leads, head)
+    }
+
+
+def customers_beside(customers: Entries) -> dict[str, Beside]:
+    """Return for each person with a list of customers its page and its number of entries."""
+    stems = file_stems(head.list_id for head in customers.heads)
+    return {
+        head.list_id: Beside(f"{stems[head.list_id]}.html", len(customers.of(head.list_id))) for head in customers.heads
+    }
 
 
 def join_tables(files: dict[str, Writer], customers: Entries, leads: Entries) -> None:
@@ -63,11 +89,14 @@ def _about_leads(write: Writer, path: Path) -> int:
         return write(path)
 
 
-def list_files(entries: Entries, context: ListContext) -> dict[str, Writer]:
+def list_files(
+    entries: Entries, context: ListContext, *, beside: Mapping[str, Beside] | None = None
+) -> dict[str, Writer]:
     """Return the files of a day's lists: file name -> writer; the same input gives the same bytes.
 
     Per list ``<id>.csv``, ``.xlsx`` and ``.html`` (the id percent-encoded where a file system needs it), a
     ``draft-<key>.eml`` per e-mail that may be written, ``summary.html``, ``actions.parquet``, ``decisions.parquet``.
+    `beside` names the list of leads that each page links to, by list; see `leads_beside`.
     """
     files: dict[str, Writer] = {
         "actions.parquet": lambda path: write_table(actions_table(entries), path),
@@ -76,15 +105,17 @@ def list_files(entries: Entries, context: ListContext) -> dict[str, Writer]:
     }
     stems = file_stems(head.list_id for head in entries.heads)
     for head in entries.heads:
-        files |= _of_list(entries, head, context, stems[head.list_id])
+        files |= _of_list(entries, head, context, stems[head.list_id], (beside or {}).get(head.list_id))
     return files
 
 
-def _of_list(entries: Entries, head: ListHead, context: ListContext, stem: str) -> dict[str, Writer]:
+def _of_list(
+    entries: Entries, head: ListHead, context: ListContext, stem: str, beside: Beside | None
+) -> dict[str, Writer]:
     files: dict[str, Writer] = {}
     files[f"{stem}.csv"] = partial(_write_csv, entries, head, context)
     files[f"{stem}.xlsx"] = partial(_write_xlsx, entries, head, context)
-    files[f"{stem}.html"] = partial(_write_html, entries, head, context, f"{stem}.xlsx")
+    files[f"{stem}.html"] = partial(_write_html, entries, head, context, f"{stem}.xlsx", beside)
     for row in records(entries.of(head.list_id)):
         draft = draft_of(row, head, context)
         if draft is not None and draft.message is not None:
@@ -102,9 +133,12 @@ def _write_xlsx(entries: Entries, head: ListHead, context: ListContext, path: Pa
     return _put(path, xlsx_bytes(rows, entries, head, context), len(rows))
 
 
-def _write_html(entries: Entries, head: ListHead, context: ListContext, xlsx_name: str, path: Path) -> int:
+def _write_html(
+    entries: Entries, head: ListHead, context: ListContext, xlsx_name: str, beside: Beside | None, path: Path
+) -> int:
     rows = shown_rows(entries, head, context)
-    return _put(path, list_page(rows, entries, head, context, xlsx_name=xlsx_name).encode(), len(rows))
+    page = list_page(rows, entries, head, context, xlsx_name=xlsx_name, beside=beside)
+    return _put(path, page.encode(), len(rows))
 
 
 def _put(path: Path, data: bytes, rows: int) -> int:

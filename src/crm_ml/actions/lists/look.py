@@ -47,6 +47,8 @@ class ListContext:
         Action -> template of its e-mail.
     outcome : Outcome
         What the probability is a probability of.
+    target : str
+        Of lists of leads: the stage whose probability it is.
     """
 
     language: Language
@@ -60,6 +62,7 @@ class ListContext:
     notices: tuple[Notice, ...] = ()
     mails: Mapping[str, MailTemplate] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Outcome)
+    target: str = "won"
 
 
 @dataclass(frozen=True)
@@ -158,8 +161,7 @@ def foot_lines(entries: Entries, context: ListContext, language: Language) -> li
 
 def _means(context: ListContext, language: Language) -> str:
     if about_leads():
-        german = f"dass der Lead in den nächsten {context.horizon_days} Tagen gewonnen wird"
-        return german if language == "de" else f"that the lead is won within the next {context.horizon_days} days"
+        return say(f"means_{context.target}", language, days=context.horizon_days)
     return outcome_clause(context.outcome, language, horizon_days=context.horizon_days)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from crm_ml.actions.lists.formats import long_date, money, percent, short_date
 from crm_ml.actions.lists.look import ListContext, Shown, foot_lines, head_lines, shown_id, shown_name
 from crm_ml.actions.lists.names import file_stems
 from crm_ml.actions.lists.speaking import about_leads
-from crm_ml.actions.lists.words import TIERS, held_text, say, tier_phrase, tier_word
+from crm_ml.actions.lists.words import TIERS, count_of, held_text, say, tier_phrase, tier_word
 
 if TYPE_CHECKING:
     import jinja2
@@ -26,7 +27,31 @@ _ARROWS = {"up": "↑", "down": "↓"}
 _CHANGES = ("first", "new", "up", "down", "same")
 
 
-def list_page(rows: Sequence[Shown], entries: Entries, head: ListHead, context: ListContext, *, xlsx_name: str) -> str:
+@dataclass(frozen=True)
+class Beside:
+    """The other page of the same person: of leads beside customers, or the other way round.
+
+    Attributes
+    ----------
+    file : str
+        Its name, in the same folder.
+    count : int
+        Its entries.
+    """
+
+    file: str
+    count: int
+
+
+def list_page(
+    rows: Sequence[Shown],
+    entries: Entries,
+    head: ListHead,
+    context: ListContext,
+    *,
+    xlsx_name: str,
+    beside: Beside | None = None,
+) -> str:
     """Return the page of one list: no script, nothing from outside, light or dark as the reader's screen is."""
     language = head.language or context.language
     return _render(
@@ -42,7 +67,12 @@ def list_page(rows: Sequence[Shown], entries: Entries, head: ListHead, context: 
         foot=foot_lines(entries, context, language),
         xlsx_name=xlsx_name,
         xlsx_link=quote(xlsx_name),
+        beside=None if beside is None else (quote(beside.file), _beside_text(beside.count, language)),
     )
+
+
+def _beside_text(count: int, language: Language) -> str:
+    return count_of(count, "beside_one", "beside_many", language) if count else say("beside_none", language)
 
 
 def summary_page(entries: Entries, context: ListContext) -> str:

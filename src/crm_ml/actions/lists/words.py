@@ -30,6 +30,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{count} weitere Kunden stehen an, passen aber heute nicht mehr auf die Liste.",
         "{count} more customers are due but do not fit on the list today.",
     ),
+    # the other list of the same person: leads beside customers
+    "beside_one": ("1 Lead wartet auf Sie", "1 lead waits for you"),
+    "beside_many": ("{count} Leads warten auf Sie", "{count} leads wait for you"),
+    "beside_none": ("Ihre Leads: heute nichts zu tun", "Your leads: nothing to do today"),
     "stands_in": ("In Vertretung auch für {names}.", "Also standing in for {names}."),
     "on_behalf_of": ("In Vertretung für {name}", "Standing in for {name}"),
     "compared_with": ("Verglichen mit der Liste vom {day}.", "Compared with the list of {day}."),
@@ -304,6 +308,21 @@ LEAD_TEXTS: dict[str, tuple[str, str]] = {
     "many_wait": (
         "{count} weitere Leads stehen an, passen aber heute nicht mehr auf die Liste.",
         "{count} more leads are due but do not fit on the list today.",
+    ),
+    "beside_one": ("1 Kunde wartet auf Sie", "1 customer waits for you"),
+    "beside_many": ("{count} Kunden warten auf Sie", "{count} customers wait for you"),
+    "beside_none": ("Ihre Kunden: heute nichts zu tun", "Your customers: nothing to do today"),
+    "means_won": (
+        "dass der Lead in den nächsten {days} Tagen gewonnen wird",
+        "that the lead is won within the next {days} days",
+    ),
+    "means_opportunity": (
+        "dass der Lead in den nächsten {days} Tagen zur Verkaufschance wird",
+        "that the lead becomes an opportunity within the next {days} days",
+    ),
+    "means_sql": (
+        "dass der Lead in den nächsten {days} Tagen zum SQL wird",
+        "that the lead becomes an SQL within the next {days} days",
     ),
     "customer_number": ("Lead-Nummer {id}", "Lead number {id}"),
     "no_name": ("Lead {id}", "Lead {id}"),

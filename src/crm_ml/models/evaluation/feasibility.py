@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from crm_ml.models.evaluation.power import (
     smallest_cut,
     tiers_told_apart,
 )
+from crm_ml.models.kinds import CHURN_TARGET
+from crm_ml.models.target_words import Texts, wording
 
 YEAR_DAYS = 365
 EXPECTED_AUC = 0.75
@@ -54,6 +57,8 @@ class FeasibilityVerdict:
         Customers in each arm of an experiment within a year.
     smallest_cut : float or None
         Smallest relative cut of the churn rate that it can show; None if not even a cut to zero.
+    target : str
+        ``churn``; or the stage that leads are to reach: then customers are leads, and leavers those that reach it.
     """
 
     stage: Literal["before", "after"]
@@ -68,21 +73,23 @@ class FeasibilityVerdict:
     tier_rates: tuple[float, ...]
     per_arm: int
     smallest_cut: float | None
+    target: str = CHURN_TARGET
 
     @property
     def table(self) -> pd.DataFrame:
         """One row per question: what is asked, the figure, what it rests on."""
         rate = self.leavers / self.customers if self.customers else float("nan")
-        then = f"{self.more_leavers} more leavers, stayers in proportion"
+        names, say = self._names(), wording(self.target, _TEXTS, _LEAD_TEXTS).say
+        then = say("then", "en", more=self.more_leavers)
         rows = [
-            ("customers", float(self.customers), "distinct, outcome known"),
-            ("leavers", float(self.leavers), f"{rate:.1%} of them"),
+            (names["customers"], float(self.customers), "distinct, outcome known"),
+            (names["leavers"], float(self.leavers), f"{rate:.1%} of them"),
             ("auc", self.auc, "measured" if self.stage == "after" else "expected"),
             ("auc_half_width", self.half_width, "95 % interval"),
             ("auc_half_width_then", self.half_width_then, then),
             ("tiers", float(self.tiers), "intervals of their rates apart with 80 % power"),
             ("smallest_cut", np.nan if self.smallest_cut is None else self.smallest_cut, "80 % power at 5 %"),
-            ("per_arm", float(self.per_arm), "customers and windows within a year"),
+            ("per_arm", float(self.per_arm), say("arm", "en")),
         ]
         return pd.DataFrame(rows, columns=["what", "value", "note"])
 
@@ -99,11 +106,11 @@ class FeasibilityVerdict:
         sein, eine Wirkung unter 33 % lässt sich binnen eines Jahres nicht nachweisen; mit den nächsten 40 Abwanderern
         wird die AUC auf ±0,048 bekannt sein'
         """
-        german = language == "de"
+        german, say = language == "de", wording(self.target, _TEXTS, _LEAD_TEXTS).say
         customers = f"{self.customers:,}".replace(",", "." if german else ",")
-        many = customers, str(self.leavers)
+        many = {"all": customers, "some": str(self.leavers)}
         if min(self.leavers, self.customers - self.leavers) < 1:
-            return (_NOTHING_DE if german else _NOTHING_EN).format(*many)
+            return say("nothing", language, **many)
         parts = {
             "tiers": self._tiers(language),
             "auc": self._auc(language),
@@ -111,13 +118,12 @@ class FeasibilityVerdict:
             "more": self.more_leavers,
             "then": _figure(self.half_width_then, language),
         }
-        return (_WHOLE_DE if german else _WHOLE_EN).format(*many, **parts)
+        return say("whole", language, **many, **parts)
 
     def _tiers(self, language: str) -> str:
-        if self.tiers < 2:
-            return "lassen sich keine zwei Stufen" if language == "de" else "no two tiers can be told apart"
-        number = _NUMBERS[language if language == "de" else "en"][self.tiers]
-        return f"lassen sich {number} Stufen" if language == "de" else f"{number} tiers can be told apart"
+        number = _NUMBERS[language if language == "de" else "en"][self.tiers] if self.tiers >= 2 else ""
+        say = wording(self.target, _TEXTS, _LEAD_TEXTS).say
+        return say("tiers", language, number=number) if number else say("no_tiers", language)
 
     def _auc(self, language: str) -> str:
         width, value = _figure(self.half_width, language), _figure(self.auc, language)
@@ -141,29 +147,67 @@ class FeasibilityVerdict:
             else f"an effect below {percent} % cannot be shown within a year"
         )
 
+    def _names(self) -> Mapping[str, str]:
+        return _NAMES if self.target == CHURN_TARGET else _LEAD_NAMES
+
     def finding(self) -> Finding:
         """Return the verdict as a note among the other findings."""
-        remedy = "Take smaller differences for chance; more customers or a longer history make more visible."
+        remedy = wording(self.target, _TEXTS, _LEAD_TEXTS).say("remedy", "en")
         return Finding("info", "feasibility", self.sentence("en"), remedy, count=self.leavers)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the verdict as JSON-ready values, with both sentences."""
+        """Return the verdict as JSON-ready values, with both sentences; of leads ``leads`` and ``reached``."""
+        names = self._names()
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
         return {
-            **{name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()},
+            **{names.get(name, name): value for name, value in plain.items()},
             "text_de": self.sentence("de"),
             "text_en": self.sentence("en"),
         }
 
 
-_WHOLE_EN = "With {0} customers and {1} leavers {tiers}, {auc}, {effect}; the next {more} leavers bring AUC to ±{then}"
-_WHOLE_DE = (
-    "Mit {0} Kunden und {1} Abwanderern {tiers} unterscheiden, {auc}, {effect}; mit den nächsten {more} Abwanderern "
-    "wird die AUC auf ±{then} bekannt sein"
-)
-_NOTHING_EN = "With {0} customers and {1} leavers nothing can be learnt: some must have left and some must have stayed"
-_NOTHING_DE = (
-    "Mit {0} Kunden und {1} Abwanderern lässt sich nichts lernen: Es müssen welche gegangen und welche geblieben sein"
-)
+_NAMES: Final[Mapping[str, str]] = {name: name for name in ("customers", "leavers", "more_leavers")}
+_LEAD_NAMES: Final[Mapping[str, str]] = {
+    "customers": "leads",
+    "leavers": "reached",
+    "more_leavers": "more_reached",
+}
+_TEXTS: Final[Texts] = {
+    "whole": (
+        "Mit {all} Kunden und {some} Abwanderern {tiers} unterscheiden, {auc}, {effect}; mit den nächsten {more} "
+        "Abwanderern wird die AUC auf ±{then} bekannt sein",
+        "With {all} customers and {some} leavers {tiers}, {auc}, {effect}; the next {more} leavers bring AUC to "
+        "±{then}",
+    ),
+    "nothing": (
+        "Mit {all} Kunden und {some} Abwanderern lässt sich nichts lernen: Es müssen welche gegangen und welche "
+        "geblieben sein",
+        "With {all} customers and {some} leavers nothing can be learnt: some must have left and some must have stayed",
+    ),
+    "tiers": ("lassen sich {number} Stufen", "{number} tiers can be told apart"),
+    "no_tiers": ("lassen sich keine zwei Stufen", "no two tiers can be told apart"),
+    "then": ("", "{more} more leavers, stayers in proportion"),
+    "arm": ("", "customers and windows within a year"),
+    "remedy": ("", "Take smaller differences for chance; more customers or a longer history make more visible."),
+}
+_LEAD_TEXTS: Final[Texts] = {
+    "whole": (
+        "Mit {all} Leads, von denen {some} {reached}, {tiers} unterscheiden, {auc}, {effect}; mit den nächsten {more} "
+        "davon wird die AUC auf ±{then} bekannt sein",
+        "With {all} leads of which {some} {reached} {tiers}, {auc}, {effect}; the next {more} of these bring AUC to "
+        "±{then}",
+    ),
+    "nothing": (
+        "Mit {all} Leads, von denen {some} {reached}, lässt sich nichts lernen: Es braucht welche mit und welche ohne "
+        "Erfolg",
+        "With {all} leads of which {some} {reached} nothing can be learnt: some must have succeeded and some not",
+    ),
+    "tiers": ("lassen sich {number} Gruppen", "{number} groups can be told apart"),
+    "no_tiers": ("lassen sich keine zwei Gruppen", "no two groups can be told apart"),
+    "then": ("", "{more} more that reach the target, the others in proportion"),
+    "arm": ("", "leads and windows within a year"),
+    "remedy": ("", "Take smaller differences for chance; more leads or a longer history make more visible."),
+}
 
 
 def _figure(value: float, language: str) -> str:
@@ -265,7 +309,14 @@ def feasibility(
 
 
 def feasibility_of_evaluation(
-    y: ArrayLike, p: ArrayLike, customers: ArrayLike, auc: Interval, *, window_days: int, seed: int = 0
+    y: ArrayLike,
+    p: ArrayLike,
+    customers: ArrayLike,
+    auc: Interval,
+    *,
+    window_days: int,
+    seed: int = 0,
+    target: str = CHURN_TARGET,
 ) -> FeasibilityVerdict:
     """Judge after a training, from the rows it was evaluated on.
 
@@ -280,6 +331,8 @@ def feasibility_of_evaluation(
         Gap and horizon of the label.
     seed : int
         Of the repetitions behind the tiers.
+    target : str
+        Of the label; for leads it is said in their words.
 
     Examples
     --------
@@ -294,4 +347,5 @@ def feasibility_of_evaluation(
     outcome = np.asarray(y, dtype=np.bool_)
     np.logical_or.at(left, index, outcome)
     rate = float(outcome.mean()) if len(outcome) else 0.0
-    return feasibility(len(names), int(left.sum()), auc=auc, p=p, rate=rate, window_days=window_days, seed=seed)
+    found = feasibility(len(names), int(left.sum()), auc=auc, p=p, rate=rate, window_days=window_days, seed=seed)
+    return replace(found, target=target)

@@ -307,7 +307,7 @@ def _filled_later(name: str, data: Dataset) -> list[str]:
 
 def _with_gains(leaks: Sequence[Leak], data: Dataset, who: IntArray, found: Fates, height: float) -> list[Leak]:
     """Say of each suspect what the AUC is without it; without a suspect nothing is fitted."""
-    declared = {f.id for f in DESCRIPTIVE}
+    declared = {f.id for f in (*DESCRIPTIVE, *LEAD_CATALOGUE) if isinstance(f, AttributeFeature)}
     look = {
         leak.feature for leak in leaks if leak.behaviour != "computed" and (leak.reasons or leak.alone >= _LOOK_AUC)
     }

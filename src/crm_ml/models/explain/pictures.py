@@ -9,12 +9,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from crm_ml.models.explain.contributions import Contributions
+from crm_ml.models.kinds import CHURN_TARGET
+from crm_ml.models.target_words import Texts, wording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +26,26 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _GREY = "#767676"
 _SWARM_ROWS = 2_000
+_TEXTS: Final[Texts] = {  # these pictures go to a tracker, in English alone
+    "mean": ("", "mean predicted probability of churn"),
+    "happened": ("", "share that churned"),
+    "predicted": ("", "predicted probability of churn"),
+    "rows": ("", "customers"),
+    "share": ("", "share of customers, riskiest first"),
+    "found": ("", "share of churners found"),
+}
+_LEAD_TEXTS: Final[Texts] = {
+    "mean": ("", "mean predicted probability"),
+    "happened": ("", "share of those that {reached}"),
+    "predicted": ("", "predicted probability"),
+    "rows": ("", "leads"),
+    "share": ("", "share of leads, most promising first"),
+    "found": ("", "share of all that {reached} among them"),
+}
+
+
+def _say(key: str, target: str) -> str:
+    return wording(target, _TEXTS, _LEAD_TEXTS).say(key, "en")
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
@@ -37,7 +59,9 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def reliability_figure(table: Mapping[str, Sequence[float]], *, title: str = "Reliability") -> Figure:
+def reliability_figure(
+    table: Mapping[str, Sequence[float]], *, title: str = "Reliability", target: str = CHURN_TARGET
+) -> Figure:
     """Return the reliability curve with the 95 % interval of each bin's rate.
 
     Parameters
@@ -46,6 +70,8 @@ def reliability_figure(table: Mapping[str, Sequence[float]], *, title: str = "Re
         As `crm_ml.models.evaluation.reliability_table` gives it.
     title : str
         Above the picture.
+    target : str
+        Of the label; decides how the outcome is called.
 
     Examples
     --------
@@ -62,8 +88,8 @@ def reliability_figure(table: Mapping[str, Sequence[float]], *, title: str = "Re
     axes.set(
         xlim=(0, 1),
         ylim=(0, 1),
-        xlabel="mean predicted probability of churn",
-        ylabel="share that churned",
+        xlabel=_say("mean", target),
+        ylabel=_say("happened", target),
         title=title,
     )
     axes.legend(frameon=False, loc="upper left")
@@ -71,8 +97,10 @@ def reliability_figure(table: Mapping[str, Sequence[float]], *, title: str = "Re
     return figure
 
 
-def histogram_figure(probabilities: Sequence[float] | np.ndarray, *, title: str = "Scores") -> Figure:
-    """Return how many customers have which probability, in twenty bins.
+def histogram_figure(
+    probabilities: Sequence[float] | np.ndarray, *, title: str = "Scores", target: str = CHURN_TARGET
+) -> Figure:
+    """Return how many customers, or leads, have which probability, in twenty bins.
 
     Examples
     --------
@@ -81,12 +109,14 @@ def histogram_figure(probabilities: Sequence[float] | np.ndarray, *, title: str 
     """
     figure, axes = _figure(6.0, 3.5)
     axes.hist(np.asarray(probabilities, dtype=float), bins=list(np.linspace(0, 1, 21)), color=COLOURS[0])
-    axes.set(xlim=(0, 1), xlabel="predicted probability of churn", ylabel="customers", title=title)
+    axes.set(xlim=(0, 1), xlabel=_say("predicted", target), ylabel=_say("rows", target), title=title)
     return figure
 
 
-def gain_figure(curves: Mapping[str, Mapping[str, Sequence[float]]], *, title: str = "Gain") -> Figure:
-    """Return gain curves: the share of churners found against the share of customers looked at, riskiest first.
+def gain_figure(
+    curves: Mapping[str, Mapping[str, Sequence[float]]], *, title: str = "Gain", target: str = CHURN_TARGET
+) -> Figure:
+    """Return gain curves: the share of events found against the share of rows looked at, highest score first.
 
     Parameters
     ----------
@@ -94,6 +124,8 @@ def gain_figure(curves: Mapping[str, Mapping[str, Sequence[float]]], *, title: s
         By name, as `crm_ml.models.evaluation.gain_table` gives them; the model first, rules after it.
     title : str
         Above the picture.
+    target : str
+        Of the label; decides how the outcome is called.
 
     Examples
     --------
@@ -110,8 +142,8 @@ def gain_figure(curves: Mapping[str, Mapping[str, Sequence[float]]], *, title: s
     axes.set(
         xlim=(0, 1),
         ylim=(0, 1),
-        xlabel="share of customers, riskiest first",
-        ylabel="share of churners found",
+        xlabel=_say("share", target),
+        ylabel=_say("found", target),
         title=title,
     )
     axes.legend(frameon=False, loc="lower right")
@@ -172,7 +204,7 @@ def _shap_figure(
     figure, axes = _figure(8.0, 1.6 + 0.36 * shown)
     if not len(values) or not names:
         axes.text(0.5, 0.5, "nothing to show", ha="center", va="center", color=_GREY)
-        axes.set_xlabel("contribution to churn risk (log-odds)")
+        axes.set_xlabel("contribution to the score (log-odds)")
         return figure
     step = -(-len(values) // _SWARM_ROWS) if swarm else 1
     data = None if frame is None else np.column_stack([_numbers(frame[name]) for name in names])[::step]
@@ -198,14 +230,14 @@ def _shap_figure(
                     plot_size=None,
                     group_remaining_features=False,
                 )
-            axes.set_xlabel("contribution to churn risk (log-odds)")
+            axes.set_xlabel("contribution to the score (log-odds)")
         else:
             shap.plots.bar(explanation, max_display=shown, ax=axes, show=False)
             for bar in axes.patches:
                 bar.set_facecolor(COLOURS[0])
             for text in axes.texts:
                 text.set_color("#333333")
-            axes.set_xlabel("mean |contribution| to churn risk (log-odds)")
+            axes.set_xlabel("mean |contribution| to the score (log-odds)")
         figure.canvas.draw()
     return figure
 

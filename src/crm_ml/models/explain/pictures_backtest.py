@@ -11,6 +11,8 @@ import pandas as pd
 from crm_ml.models.evaluation.backtest import HIGHER_IS_BETTER, POOLED
 from crm_ml.models.evaluation.backtest_rows import CHAMPION, CUTOFF, NAME
 from crm_ml.models.explain.pictures import COLOURS
+from crm_ml.models.kinds import CHURN_TARGET
+from crm_ml.models.target_words import Texts, wording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 _GREY, _INK = "#6b6b6b", "#222222"
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 _LINES = ("-", "--", "-.", ":")
-_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+_TEXTS: Final[Texts] = {
     "auc": ("AUC", "AUC"),
     "average_precision": ("mittlere Genauigkeit", "average precision"),
     "lift_at_capacity": ("Lift im riskantesten Zehntel", "lift among the riskiest tenth"),
@@ -44,6 +46,9 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "days_since_last_order_over_own_gap": ("Regel: Tage / üblicher Abstand", "rule: days / usual gap"),
     "p_alive": ("Regel: BG/NBD", "rule: BG/NBD"),
     "points": ("Regel: Punkte", "rule: points"),
+    "source_rate": ("Regel: Quote der Quelle", "rule: rate of the source"),
+    "stage": ("Regel: erreichte Stufe", "rule: stage reached"),
+    "best_column": ("Regel: beste einzelne Spalte", "rule: best single column"),
     "perfect": ("genau richtig", "exactly right"),
     "seen": ("beobachtet, 95 %", "observed, 95 %"),
     "predicted": ("vorhergesagte Abwanderung", "predicted probability of churn"),
@@ -53,17 +58,28 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "any_order": ("in beliebiger Reihenfolge", "in any order"),
 }
 
+_LEAD_TEXTS: Final[Texts] = {
+    "lift_at_capacity": ("Lift im aussichtsreichsten Zehntel", "lift among the most promising tenth"),
+    "level": ("Vorhersage minus Eingetretenes", "prediction minus outcome"),
+    "predicted": ("vorhergesagte Wahrscheinlichkeit", "predicted probability"),
+    "happened": ("Anteil derer, die {reached}", "share of those that {reached}"),
+    "share": ("Anteil der Leads, aussichtsreichste zuerst", "share of leads, most promising first"),
+    "found": ("Anteil aller, die {reached}, darunter", "share of all that {reached} among them"),
+}
 
-def label(key: str, language: str, **values: object) -> str:
+
+def label(key: str, language: str, *, target: str = CHURN_TARGET, **values: object) -> str:
     """Return a metric, a name or a phrase in words; a name that is not known stays as it is.
 
     Examples
     --------
     >>> label("ece", "en"), label("lightgbm", "de"), label("my_model", "de")
     ('calibration error', 'LightGBM', 'my_model')
+    >>> label("happened", "en"), label("happened", "en", target="won")
+    ('share that churned', 'share of those that were won')
     """
-    german, english = _TEXTS.get(key, (key, key))
-    return (german if language == "de" else english).format(**values) if key in _TEXTS else key
+    words = wording(target, _TEXTS, _LEAD_TEXTS)
+    return words.say(key, language, **values) if key in words else key
 
 
 def new_axes(width: float = 8.2, height: float = 4.2) -> Axes:
@@ -84,6 +100,7 @@ def draw_differences(
     metric: str = "auc",
     ax: Axes | None = None,
     language: str = "en",
+    target: str = CHURN_TARGET,
 ) -> Axes:
     """Draw the pooled differences of all others to one as a forest plot, and return the axes.
 
@@ -101,6 +118,8 @@ def draw_differences(
         Where to draw; default: a new figure.
     language : {"de", "en"}
         Of the words in the picture.
+    target : str
+        Of the label; decides how the outcome is called.
 
     Examples
     --------
@@ -129,7 +148,7 @@ def draw_differences(
     axes.set_yticks(places, [label(name, language) for name in shown])
     axes.set_ylim(-0.7, max(0.7, len(shown) - 0.3))
     axes.margins(x=0.16)
-    words = label("minus", language, metric=label(metric, language), name=label(against, language))
+    words = label("minus", language, metric=label(metric, language, target=target), name=label(against, language))
     ends = (label("worse", language), label("better", language))
     left, right = ends if better > 0 else (label("better", language)[:-2], label("worse", language)[2:])
     axes.set_xlabel(f"{left}      {words}      {right}")
@@ -139,7 +158,13 @@ def draw_differences(
 
 
 def draw_cutoffs(
-    table: pd.DataFrame, names: Sequence[str], *, metric: str = "auc", ax: Axes | None = None, language: str = "en"
+    table: pd.DataFrame,
+    names: Sequence[str],
+    *,
+    metric: str = "auc",
+    ax: Axes | None = None,
+    language: str = "en",
+    target: str = CHURN_TARGET,
 ) -> Axes:
     """Draw one metric of each name at each cutoff, the champion with its intervals, and return the axes.
 
@@ -175,13 +200,19 @@ def draw_cutoffs(
             axes.errorbar(x, y, yerr=np.abs(spread), fmt="none", ecolor=colour, capsize=4, linewidth=1.2)
     axes.set_xticks(range(len(days)), days)
     axes.margins(x=0.08)
-    axes.set_ylabel(label(metric, language))
+    axes.set_ylabel(label(metric, language, target=target))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes
 
 
-def draw_reliability(table: Mapping[str, Sequence[float]], *, ax: Axes | None = None, language: str = "en") -> Axes:
+def draw_reliability(
+    table: Mapping[str, Sequence[float]],
+    *,
+    ax: Axes | None = None,
+    language: str = "en",
+    target: str = CHURN_TARGET,
+) -> Axes:
     """Draw a reliability curve with the 95 % interval of each bin's rate, and return the axes.
 
     Examples
@@ -197,14 +228,18 @@ def draw_reliability(table: Mapping[str, Sequence[float]], *, ax: Axes | None = 
     axes.errorbar(
         x, rate, yerr=spread, color=COLOURS[0], marker="o", capsize=3, linewidth=1.5, label=label("seen", language)
     )
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=label("predicted", language), ylabel=label("happened", language))
+    axes.set(xlim=(0, 1), ylim=(0, 1), **_ends("predicted", "happened", language, target))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper left")
     return axes
 
 
 def draw_gain(
-    curves: Mapping[str, Mapping[str, Sequence[float]]], *, ax: Axes | None = None, language: str = "en"
+    curves: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    ax: Axes | None = None,
+    language: str = "en",
+    target: str = CHURN_TARGET,
 ) -> Axes:
     """Draw gain curves by name, and return the axes.
 
@@ -226,7 +261,11 @@ def draw_gain(
             linewidth=2,
             label=label(name, language),
         )
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=label("share", language), ylabel=label("found", language))
+    axes.set(xlim=(0, 1), ylim=(0, 1), **_ends("share", "found", language, target))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
     return axes
+
+
+def _ends(across: str, up: str, language: str, target: str) -> dict[str, str]:
+    return {"xlabel": label(across, language, target=target), "ylabel": label(up, language, target=target)}

@@ -16,12 +16,14 @@ import pandas as pd
 from crm_ml.models.explain.amounts import grouped
 from crm_ml.models.explain.pictures import COLOURS, _figure
 from crm_ml.models.explain.pictures_common import GREY, INK, PALE, plain
+from crm_ml.models.kinds import CHURN_TARGET
+from crm_ml.models.target_words import Texts, wording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STYLES: Final = ("-", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), "--")
-_TEXTS: Final[dict[str, tuple[str, str]]] = {
+_TEXTS: Final[Texts] = {
     "version": ("Version {name}", "version {name}"),
     "perfect": ("genau kalibriert", "perfect calibration"),
     "any": ("in beliebiger Reihenfolge", "in any order"),
@@ -44,15 +46,24 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "unpaired": ("offen: nicht gepaart", "hollow: not paired"),
     "share": ("Anteil an dem, was die Bewertungen bewegt", "share in what moves the scores"),
 }
+_LEAD_TEXTS: Final[Texts] = {
+    "observed": ("Anteil derer, die {reached}", "share of those that {reached}"),
+    "customers": ("Anteil der Leads, aussichtsreichste zuerst", "share of leads, most promising first"),
+    "found": ("Anteil aller, die {reached}, darunter", "share of all that {reached} among them"),
+}
 
 
-def _say(key: str, language: str, **values: object) -> str:
-    german, english = _TEXTS[key]
-    return (german if language == "de" else english).format(**values)
+def _say(key: str, language: str, *, target: str = CHURN_TARGET, **values: object) -> str:
+    return wording(target, _TEXTS, _LEAD_TEXTS).say(key, language, **values)
 
 
 def plot_reliability(
-    curves: pd.DataFrame, ax: Axes | None = None, *, reference: str | None = None, language: str = "en"
+    curves: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    reference: str | None = None,
+    language: str = "en",
+    target: str = CHURN_TARGET,
 ) -> Axes:
     """Draw reliability curves, each bin's rate with its 95 % interval, and return the axes.
 
@@ -66,6 +77,8 @@ def plot_reliability(
         The model drawn thickest.
     language : {"en", "de"}
         Of the words.
+    target : str
+        Of the label; decides how the outcome is called.
 
     Examples
     --------
@@ -81,13 +94,20 @@ def plot_reliability(
         axes.plot(part["mean_prediction"], part["rate"], marker="o", markersize=3.5, label=label, **look)
         if look["color"] != PALE:
             axes.vlines(part["mean_prediction"], part["low"], part["high"], color=look["color"], linewidth=0.8)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=_say("predicted", language), ylabel=_say("observed", language))
+    axes.set(
+        xlim=(0, 1), ylim=(0, 1), xlabel=_say("predicted", language), ylabel=_say("observed", language, target=target)
+    )
     axes.legend(frameon=False, loc="upper left", reverse=True)
     return axes
 
 
 def plot_gain(
-    curves: pd.DataFrame, ax: Axes | None = None, *, reference: str | None = None, language: str = "en"
+    curves: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    reference: str | None = None,
+    language: str = "en",
+    target: str = CHURN_TARGET,
 ) -> Axes:
     """Draw gain curves and return the axes.
 
@@ -95,7 +115,7 @@ def plot_gain(
     ----------
     curves : pandas.DataFrame
         As `crm_ml.models.evaluation.curves.gain_curves` gives it.
-    ax, reference, language
+    ax, reference, language, target
         As for `plot_reliability`.
 
     Examples
@@ -109,7 +129,12 @@ def plot_gain(
     for name, part, look in _each(curves, reference):
         label = _say("version", language, name=plain(name)) if look["color"] != PALE else None
         axes.plot(part["share"], part["gain"], label=label, **look)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=_say("customers", language), ylabel=_say("found", language))
+    axes.set(
+        xlim=(0, 1),
+        ylim=(0, 1),
+        xlabel=_say("customers", language, target=target),
+        ylabel=_say("found", language, target=target),
+    )
     axes.legend(frameon=False, loc="lower right", reverse=True)
     return axes
 

@@ -132,8 +132,10 @@ def _arrow(bars: Axes, row: int, ends: tuple[float, float], span: float) -> None
     bars.add_patch(Polygon(corners, closed=True, facecolor=colour, edgecolor=colour, linewidth=1, zorder=3))
 
 
-def waterfall_alt(steps: Sequence[Step], *, p_start: float, p_end: float, language: str = "de") -> str:
-    """Return the waterfall in words.
+def waterfall_alt(
+    steps: Sequence[Step], *, p_start: float, p_end: float, language: str = "de", lead: bool = False
+) -> str:
+    """Return the waterfall in words; with `lead` it is about the chance of a lead.
 
     Examples
     --------
@@ -143,6 +145,14 @@ def waterfall_alt(steps: Sequence[Step], *, p_start: float, p_end: float, langua
     raising = ", ".join(step.label for step in steps if step.contribution > 0) or say("none", language)
     lowering = ", ".join(step.label for step in steps if step.contribution < 0) or say("none", language)
     start, end = shown.share(p_start, language), shown.share(p_end, language)
+    if lead:
+        return (
+            f"Von {start} bei einem typischen Lead zu {end} bei diesem. "
+            f"Hebt die Aussicht: {raising}. Senkt die Aussicht: {lowering}."
+            if language == "de"
+            else f"From {start} for a typical lead to {end} for this one. "
+            f"Raises the chance: {raising}. Lowers the chance: {lowering}."
+        )
     if language == "de":
         return (
             f"Von {start} bei einem typischen Kunden zu {end} bei diesem. "
