@@ -22,7 +22,7 @@ from crm_ml.models.evaluation.backtest_money import MONEY_COLUMNS, Terms
 from crm_ml.models.evaluation.backtest_rows import CHAMPION, Choice
 from crm_ml.models.evaluation.intervals import Interval
 from crm_ml.models.evaluation.metrics import gain_table, reliability_table
-from crm_ml.models.kinds import CHURN_TARGET
+from crm_ml.models.terms import CHURN_TARGET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -37,7 +37,7 @@ from crm_ml.models.evaluation.curves import (
     profit_curves,
     reliability_curves,
 )
-from crm_ml.models.kinds import CHURN_TARGET
+from crm_ml.models.terms import CHURN_TARGET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

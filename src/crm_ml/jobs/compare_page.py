@@ -25,7 +25,7 @@ from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.models.evaluation.compare import PAIRED
 from crm_ml.models.explain import shown
 from crm_ml.models.explain.amounts import grouped
-from crm_ml.models.kinds import CHURN_TARGET
+from crm_ml.models.terms import CHURN_TARGET
 
 FOLDER = "compared"
 _TEMPLATE = "compare_page.html.j2"

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from crm_ml.models.explain import shown
 from crm_ml.models.explain.amounts import grouped
-from crm_ml.models.kinds import CHURN_TARGET
 from crm_ml.models.target_words import Texts, Wording, wording
+from crm_ml.models.terms import CHURN_TARGET
 
 EMPTY: Final = "–"
 _MINUS: Final = "\N{MINUS SIGN}"

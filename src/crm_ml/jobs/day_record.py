@@ -11,7 +11,7 @@ from crm_ml.jobs.score_table import Scored
 from crm_ml.jobs.tracking import RunRecord
 from crm_ml.models import Contributions
 from crm_ml.models.explain.groups import group_contributions
-from crm_ml.models.kinds import CHURN_TARGET
+from crm_ml.models.terms import CHURN_TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,8 +25,7 @@ from crm_ml.models.evaluation.metrics import reliability_table
 from crm_ml.models.evaluation.segments import LEAST_CUSTOMERS, MATTERS, OTHER, Reliability, name_of
 from crm_ml.models.evaluation.stability import stability_over_time
 from crm_ml.models.explain.outcome_texts import outcome_clause
-from crm_ml.models.kinds import CHURN_TARGET
-from crm_ml.models.terms import CHURN_TERMS, Terms, terms_of
+from crm_ml.models.terms import CHURN_TARGET, CHURN_TERMS, Terms, terms_of
 
 _MEASURES = {
     "auc": "AUC (chance that a churner is ranked above a stayer)",

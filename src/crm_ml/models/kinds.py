@@ -9,8 +9,8 @@ from crm_ml.models.own import OwnCandidate
 from crm_ml.models.points import PointScheme
 from crm_ml.models.recency import HALF_LIFE_DAYS
 from crm_ml.models.rules import CHURN_RULES, RuleSet
+from crm_ml.models.terms import CHURN_TARGET
 
-CHURN_TARGET = "churn"
 _OF_LEADS = ("lead_", "attribute_")
 
 

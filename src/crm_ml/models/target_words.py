@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from crm_ml.models.kinds import CHURN_TARGET
+from crm_ml.models.terms import CHURN_TARGET
 
 Texts = Mapping[str, tuple[str, str]]
 """German and English by key."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+CHURN_TARGET: Final = "churn"
+"""The target of the labels of customers; others are stages that leads reach."""
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -78,4 +81,4 @@ def terms_of(target: str) -> Terms:
     >>> terms_of("churn").many, terms_of("won").many
     ('customers', 'leads')
     """
-    return CHURN_TERMS if target == "churn" else LEAD_TERMS
+    return CHURN_TERMS if target == CHURN_TARGET else LEAD_TERMS

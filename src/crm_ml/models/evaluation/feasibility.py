@@ -19,8 +19,8 @@ from crm_ml.models.evaluation.power import (
     smallest_cut,
     tiers_told_apart,
 )
-from crm_ml.models.kinds import CHURN_TARGET
 from crm_ml.models.target_words import Texts, wording
+from crm_ml.models.terms import CHURN_TARGET
 
 YEAR_DAYS = 365
 EXPECTED_AUC = 0.75

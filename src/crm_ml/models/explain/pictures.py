@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from crm_ml.models.explain.contributions import Contributions
-from crm_ml.models.kinds import CHURN_TARGET
 from crm_ml.models.target_words import Texts, wording
+from crm_ml.models.terms import CHURN_TARGET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ import pandas as pd
 from crm_ml.models.evaluation.backtest import HIGHER_IS_BETTER, POOLED
 from crm_ml.models.evaluation.backtest_rows import CHAMPION, CUTOFF, NAME
 from crm_ml.models.explain.pictures import COLOURS
-from crm_ml.models.kinds import CHURN_TARGET
 from crm_ml.models.target_words import Texts, wording
+from crm_ml.models.terms import CHURN_TARGET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,8 +16,8 @@ import pandas as pd
 from crm_ml.models.explain.amounts import grouped
 from crm_ml.models.explain.pictures import COLOURS, _figure
 from crm_ml.models.explain.pictures_common import GREY, INK, PALE, plain
-from crm_ml.models.kinds import CHURN_TARGET
 from crm_ml.models.target_words import Texts, wording
+from crm_ml.models.terms import CHURN_TARGET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
