@@ -10,16 +10,19 @@ import numpy as np
 import pandas as pd
 
 from crm_ml.errors import UsageError, did_you_mean
-from crm_ml.features import attributes, peers
-from crm_ml.features.catalogue import default_features, inputs_of
+from crm_ml.features import attributes, peers, pools
+from crm_ml.features.catalogue import default_features, inputs_of, optional_features
 from crm_ml.features.events import SCALES, Events, Timeline
+from crm_ml.features.peaks import peak
 from crm_ml.features.spec import (
     AnyFeature,
     AttributeFeature,
     Difference,
     Feature,
     FunctionFeature,
+    PeakFeature,
     PeerFeature,
+    PooledFeature,
     Ratio,
 )
 from crm_ml.features.spine import Spine, sort_spine, with_cutoffs
@@ -98,7 +101,8 @@ def build_features(
 
 def _with_inputs(wanted: Iterable[AnyFeature], of: Subject) -> list[AnyFeature]:
     """Return the features and those they are computed from, inputs first; check every name."""
-    known: dict[str, AnyFeature] = {feature.id: feature for feature in (*inputs_of(of), *default_features(of))}
+    declared = (*inputs_of(of), *optional_features(of), *default_features(of))
+    known: dict[str, AnyFeature] = {feature.id: feature for feature in declared}
     seen: set[str] = set()
     for feature in wanted:
         if feature.id in seen:
@@ -136,6 +140,12 @@ def check_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> None:
         )
     if isinstance(feature, PeerFeature):
         _check_peer(feature, of)
+    if isinstance(feature, PooledFeature) and (of != CUSTOMER or feature.source != pools.STREAM.name):
+        raise UsageError(
+            f"feature {feature.id!r}: a pool is one of customers over {pools.STREAM.name}, found a {of.name} and "
+            f"{feature.source!r}",
+            remedy=f"Set source={pools.STREAM.name!r}, or use a plain Feature.",
+        )
     if not isinstance(feature, Feature | FunctionFeature):
         return
     streams = streams_of(of)
@@ -147,7 +157,8 @@ def check_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> None:
     if isinstance(feature, FunctionFeature):
         return
     measures = streams[feature.source].measures
-    for column in (*feature.where, *([feature.measure] if feature.measure else [])):
+    by = [feature.by] if isinstance(feature, PeakFeature) else []
+    for column in (*feature.where, *([feature.measure] if feature.measure else []), *by):
         if column not in measures:
             raise UsageError(
                 f"feature {feature.id!r}: {feature.source} has no column {column!r}.{did_you_mean(column, measures)}",
@@ -213,6 +224,10 @@ class Evaluation:
         return made
 
     def _one(self, feature: AnyFeature, made: Mapping[str, np.ndarray]) -> np.ndarray:
+        if isinstance(feature, PooledFeature):
+            return pools.pooled(self, feature)
+        if isinstance(feature, PeakFeature):
+            return self._peak(feature)
         if isinstance(feature, Feature):
             return self._aggregate(feature)
         if isinstance(feature, Ratio):
@@ -307,6 +322,23 @@ class Evaluation:
             most = kernels.running_max(start, np.where(mask, end, start), np.where(mask, sign * x, NULL), rows)
             return np.where(most == NULL, np.nan, sign * (most / scale))
         return self._moments(feature, (start, end), mask, x) / scale
+
+    def _peak(self, feature: PeakFeature) -> F64:
+        if not self._mapped(
+            feature.source, [*feature.where, *([feature.measure] if feature.measure else []), feature.by]
+        ):
+            return self._nothing()
+        events, mask = self.timeline.stream(feature.source), self._mask(feature)
+        run = self._run(feature.source, feature.window_days, feature.offset_days)
+        x = events.columns[feature.measure] if feature.measure else np.ones(len(events), np.int64)
+        measures = self.timeline.streams[feature.source].measures
+        scale = SCALES.get(measures[feature.measure].kind, 1) if feature.measure else 1
+        less, of_window = None, feature.window_days or 1
+        if feature.against_days:
+            less = self._run(feature.source, feature.against_days, 0), -of_window * x
+            x, scale = feature.against_days * x, scale * of_window
+        found = peak(events, feature.by, run, mask, x, len(self.spine), less=less)
+        return np.where(found == NULL, np.nan, found / scale)
 
     def _moments(self, feature: Feature, run: tuple[I32, I32], mask: np.ndarray, x: I64) -> F64:
         kernels, rows = self._kernels, len(self.spine)

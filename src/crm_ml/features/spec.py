@@ -44,7 +44,31 @@ Aggregate = Literal[
     "hours_since_first",
 ]
 Unit = Literal["count", "money", "days", "hours", "share", "ratio", "score", "number", "category"]
-Family = Literal["orders", "payments", "interactions", "attributes", "calendar", "leads", "own"]
+Family = Literal[
+    "orders",
+    "payments",
+    "interactions",
+    "attributes",
+    "calendar",
+    "leads",
+    "own",
+    "regularity",
+    "season",
+    "price",
+    "products",
+    "categories",
+    "deliveries",
+    "credit_notes",
+    "paying",
+    "contracts",
+    "tickets",
+    "response",
+    "silence",
+    "people",
+    "surveys",
+    "group",
+    "peers",
+]
 Pii = Literal["none", "person"]
 CustomerCause = Literal[
     "order_pause",
@@ -148,7 +172,7 @@ class Declared:
     text_de, text_en : str
         Short labels.
     family : str
-        ``orders``, ``payments``, ``interactions``, ``attributes``, ``calendar``, ``leads`` or ``own``.
+        What is switched on and off together: one of `Family`, or ``own``.
     definition : str
         Exact meaning; made from the other fields where it is left empty.
     pii : {"none", "person"}
@@ -273,6 +297,80 @@ class Feature(Declared):
         else:
             parts.append(f"all before {end}")
         return "; ".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeakFeature(Feature):
+    """The greatest of the sums (or counts) that the events give per value of a column: how much hangs on one of them.
+
+    Parameters
+    ----------
+    by : str
+        Column of the stream whose values divide the events; those without a value are left out.
+    against_days : int, optional
+        The sum of the last so many days, scaled to the length of the window, is taken off each: the greatest decline.
+
+    Examples
+    --------
+    >>> PeakFeature(
+    ...     id="most", source="order_lines", aggregate="sum", measure="sold_amount", by="product_id", window_days=90
+    ... ).meaning
+    'greatest over product_id of: sum of sold_amount (0 without any); stream order_lines; window [c - 90 days, c); ...'
+    """
+
+    by: str
+    against_days: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self.aggregate in ("count", "sum"), self.id, "a peak is one of counts or sums", "Use count or sum.")
+        fits = self.against_days is None or (not self.offset_days and 0 < self.against_days < (self.window_days or 0))
+        _check(
+            fits,
+            self.id,
+            f"against_days must be shorter than the window and the window must end at c, found {self.against_days}",
+            "Correct it.",
+        )
+
+    @property
+    def meaning(self) -> str:
+        """The exact definition in one sentence."""
+        if self.definition:
+            return self.definition
+        less = ""
+        if self.against_days:
+            less = f" * {self.against_days} / {self.window_days} less the same of the last {self.against_days} days"
+        return f"greatest over {self.by} of: {super().meaning}{less}; null without any event that has a {self.by}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledFeature(Feature):
+    """An aggregate over the order lines of all customers of the same pool: the firm, the group, the industry.
+
+    It is computed from all rows that are visible at the cutoff, whoever else the feature table is about.
+
+    Parameters
+    ----------
+    pool : {"firm", "parent_id", "industry", "size_class"}
+        Who belongs together; see `crm_ml.features.pools`.
+
+    Examples
+    --------
+    >>> PooledFeature(
+    ...     id="of_all", source="pool_lines", aggregate="sum", measure="net_amount", window_days=90, pool="firm"
+    ... ).meaning
+    'of all customers: sum of net_amount (0 without any); stream pool_lines; window [c - 90 days, c)'
+    """
+
+    pool: Literal["firm", "parent_id", "industry", "size_class"]
+
+    @property
+    def meaning(self) -> str:
+        """The exact definition in one sentence."""
+        whose = {"firm": "of all customers", "parent_id": "of the customer's group"}
+        return (
+            self.definition or f"{whose.get(self.pool, f'of all customers of the same {self.pool}')}: {super().meaning}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
