@@ -72,7 +72,8 @@ def pooled(evaluation: Evaluation, feature: PooledFeature) -> np.ndarray:
 
 def _evaluation(evaluation: Evaluation, pool: str) -> tuple[Evaluation, I64]:
     """Return what evaluates features of the pools at the cutoffs of a spine, and the pools' row of each of its rows."""
-    timeline, spine = evaluation.timeline, evaluation.spine
+    spine = evaluation.spine
+    timeline = _whole(evaluation.timeline)
     pools = _firm(timeline) if pool == "firm" else _pools(timeline, spine, pool)
     own = _own_pools(timeline, spine, pools, pool)
     order = np.lexsort((spine.cutoffs, own))
@@ -89,6 +90,12 @@ def _evaluation(evaluation: Evaluation, pool: str) -> tuple[Evaluation, I64]:
     of_pools = Spine(ids, subject, cutoffs, bounds, np.arange(len(subject)))
     stream = replace(STREAM, build=lambda pooled: _lines(pooled, pools))
     return type(evaluation)(Timeline(timeline.tables, ids, {STREAM.name: stream}), of_pools), row
+
+
+def _whole(timeline: Timeline) -> Timeline:
+    """Return a timeline over the tables of the whole company, where the tables are those of some customers."""
+    whole = timeline.tables.whole
+    return timeline if whole is None else Timeline(whole, timeline.subjects, timeline.streams, of=timeline.of)
 
 
 def _firm(timeline: Timeline) -> _Pools:

@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 from crm_ml import features as floor
 from crm_ml import names as n
 from crm_ml.errors import DataError, UsageError
-from crm_ml.features import CUSTOMER, LEAD, cutoff_us, lead_spine
+from crm_ml.features import CUSTOMER, LEAD, AnyFeature, cutoff_us, lead_spine
+from crm_ml.features.attributes import own_features
+from crm_ml.features.choice import FeatureChoice
 from crm_ml.jobs.definition import eligible
 from crm_ml.jobs.files import replace_file
 from crm_ml.jobs.inputs import (
@@ -105,7 +107,13 @@ def build_features(
     else:
         _refuse_unseen(tables, dict(zip(given[_CUTOFF].tolist(), given[n.AS_OF], strict=True)), kind)
         rows = given if of == LEAD else permitted(tables, given)
-    return floor.build_features(tables, rows, of=of).drop(columns=_CUTOFF)
+    wanted = _shown(workspace.choice_of(of), tables)
+    return floor.build_features(tables, rows, features=wanted, of=of).drop(columns=_CUTOFF)
+
+
+def _shown(choice: FeatureChoice, tables: Tables) -> list[AnyFeature] | None:
+    """Return the features that models of the workspace are given; None where nothing is said."""
+    return None if choice.says_nothing else list(choice.chosen(own_features(tables, choice.of.table)))
 
 
 def write_features(
