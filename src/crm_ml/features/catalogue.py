@@ -127,8 +127,8 @@ def families_of(of: Subject = CUSTOMER) -> dict[str, bool]:
     >>> families_of()["orders"], families_of()["contracts"]
     (True, False)
     """
-    on = dict.fromkeys((feature.family for feature in default_features(of)), True)
-    return on | dict.fromkeys((feature.family for feature in optional_features(of)), False)
+    found: dict[str, bool] = {feature.family: False for feature in optional_features(of)}
+    return {feature.family: True for feature in default_features(of)} | found
 
 
 def add_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> tuple[AnyFeature, ...]:

@@ -67,7 +67,8 @@ def pooled(evaluation: Evaluation, feature: PooledFeature) -> np.ndarray:
     of_pools, row = timeline.once(f"pool {feature.pool}", lambda: _evaluation(evaluation, feature.pool))
     plain = {field.name: getattr(feature, field.name) for field in fields(Feature)}
     values = of_pools.all([Feature(**plain)])[feature.id]
-    return np.append(values, np.nan)[row]
+    found: np.ndarray = np.append(values, np.nan)[row]
+    return found
 
 
 def _evaluation(evaluation: Evaluation, pool: str) -> tuple[Evaluation, I64]:

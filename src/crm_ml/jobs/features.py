@@ -107,8 +107,8 @@ def build_features(
     else:
         _refuse_unseen(tables, dict(zip(given[_CUTOFF].tolist(), given[n.AS_OF], strict=True)), kind)
         rows = given if of == LEAD else permitted(tables, given)
-    wanted = _shown(workspace.choice_of(of), tables)
-    return floor.build_features(tables, rows, features=wanted, of=of).drop(columns=_CUTOFF)
+    shown = _shown(workspace.choice_of(of), tables)
+    return floor.build_features(tables, rows, features=shown, of=of).drop(columns=_CUTOFF)
 
 
 def _shown(choice: FeatureChoice, tables: Tables) -> list[AnyFeature] | None:

@@ -51,6 +51,8 @@ class Training:
         What the leak guard looked at and held back.
     calibration : Choice or None
         How the calibration was chosen: every way to set the level and every curve, how each did on later slices.
+    left_out : dict of str
+        Features that could not be learnt from in the refit, and why: ``empty``, ``constant``, ``duplicate of ...``.
     """
 
     verdict: Literal["champion", "refused"]
@@ -71,6 +73,7 @@ class Training:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     leaks: LeakReport = field(default_factory=LeakReport)
     calibration: Choice | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def model_kind(self) -> str:
