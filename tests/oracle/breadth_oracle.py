@@ -407,14 +407,12 @@ def wider(firm: Firm) -> Tables:
         frames["interactions"] = contacts.assign(
             contact_id=pd.array(person, dtype="str"), employee_id=pd.array(staff, dtype="str")
         )
-    if "customers" in frames and len(frames["customers"]):
+    if "customers" in frames:
         ids = frames["customers"]["customer_id"].tolist()
-        parents = [None if k % 3 == 0 else ids[0] if k % 3 == 1 else "holding" for k in range(len(ids))]
+        parents = [(None, "c0", "holding")[int(id[1:]) % 3] for id in ids]
         frames["customers"] = frames["customers"].assign(parent_id=pd.array(parents, dtype="str"))
     if "order_lines" in frames:
-        goods = {"product_id": ["p0", "p1", "p2", "p9"], "category": ["pumps", "pumps", None, "valves"]}
-        if len(frames["order_lines"]) % 2:
-            goods["category"][2] = "valves"
+        goods = {"product_id": ["p0", "p1", "p2", "p3", "p9"], "category": ["pumps", "pumps", None, "valves", "seals"]}
         frames["products"] = pd.DataFrame({name: pd.array(values, dtype="str") for name, values in goods.items()})
     own = {"customers": {"segment": "customer_since"}} if "customers" in frames else None
     return from_frames(frames, zone=firm.zone, attributes=own)
