@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import pandas as pd
 import pytest
 
 import crm_ml as crm
@@ -33,6 +34,9 @@ def own_folder(small_firm, tmp_path_factory, firm_day):
     """A firm whose model was trained with features of its own; not to be changed."""
     folder = tmp_path_factory.mktemp("features") / "ws"
     shutil.copytree(small_firm, folder)
+    people = pd.read_parquet(folder / "data/customers.parquet")
+    people["parent_id"] = [f"G{k % 30}" if k % 3 else None for k in range(len(people))]
+    people.to_parquet(folder / "data/customers.parquet", index=False)
     (folder / "features.yaml").write_text(OWN)
     return folder, crm.train(folder, as_of=firm_day)
 

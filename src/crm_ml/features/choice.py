@@ -83,7 +83,7 @@ class FeatureChoice:
         if feature.id in {added.id for added in self.add}:
             return True
         said = self.families.get(feature.family)
-        if said is not None and not feature.id.startswith(OWN_ATTRIBUTE):
+        if said is not None:
             return said
         if self.use:
             return _any_matches(self.use, feature)
