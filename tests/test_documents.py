@@ -124,3 +124,20 @@ def test_the_example_of_an_own_feature_runs() -> None:
         assert build_features(tables, spine)[added].tolist() == [1.0]
     finally:
         remove_feature(added)
+
+
+def test_the_example_of_features_yaml_holds_and_its_keys_are_told(tmp_path: Path) -> None:
+    from crm_ml.features import CUSTOMER, LEAD
+    from crm_ml.jobs.features_file import AddedFeature, FeatureFile, read_choices
+
+    page = (ROOT / "docs" / "features-yaml.md").read_text()
+    block = re.search(r"<!-- example: features.yaml -->\n```yaml\n(.*?)```", page, flags=re.DOTALL)
+    assert block is not None
+    (tmp_path / "features.yaml").write_text(block[1])
+    choices, _ = read_choices(tmp_path, None)
+    assert [feature.id for feature in choices[CUSTOMER.name].add] == ["visits_45d", "visits_trend"]
+    assert choices[LEAD.name].leave_out == ("lead_owner_*",)
+    declared = block[1].split("- id: visits_45d")[1].split("- {id")[0]
+    assert len(declared.strip().splitlines()) < 10
+    for key in (*FeatureFile.model_fields, *AddedFeature.model_fields):
+        assert f"`{key}`" in page

@@ -11,6 +11,7 @@ from crm_ml.errors import HeldBack
 from crm_ml.models import candidates as candidates_module
 from crm_ml.models import make_dataset, train_churn, write_bundle
 from crm_ml.models.calibration import LEVELS, calibrate
+from crm_ml.models.columns import select_columns
 from crm_ml.models.dataset import Fold
 from crm_ml.models.evaluation import auc, calibration_error
 from crm_ml.models.recipe import (
@@ -296,3 +297,29 @@ def test_rounds_grow_with_the_root_of_the_rows():
     assert Recipe(0.4).rounds(40_000) == 80
     assert Recipe(0.4).rounds(10) == 10
     assert Recipe(0.8).rounds(10**8) == 400
+
+
+def test_exact_duplicates_are_left_out_but_never_what_others_read_by_name() -> None:
+    last = [3.0, 5.0, np.nan, 8.0]
+    frame = pd.DataFrame(
+        {
+            "a": last,
+            "days_since_last_order": last,
+            "orders_count_365d": last,
+            "b": [0.0, 1.0, 1.0, 2.0],
+            "c": [-0.0, 1.0, 1.0, 2.0],
+            "kind": ["x", "y", "x", "y"],
+            "code": [0.0, 1.0, 0.0, 1.0],
+        }
+    )
+    customers = pd.Series([f"{k}" for k in range(4)])
+    found = select_columns(
+        pd.concat([frame] * 5, ignore_index=True),
+        list(frame),
+        pd.concat([customers + f"{k}" for k in range(5)], ignore_index=True),
+    )
+    assert found.contract.ids == ("days_since_last_order", "orders_count_365d", "b", "kind", "code")
+    assert found.left_out == {"a": "duplicate of days_since_last_order", "c": "duplicate of b"}
+    (told,) = found.findings()
+    assert (told.code, told.count, told.severity) == ("duplicate_features", 2, "info")
+    assert "c (duplicate of b)" in told.examples

@@ -10,9 +10,11 @@ from crm_ml.features.build import build_features, feature_parts
 from crm_ml.features.catalogue import (
     CATALOGUE,
     LEAD_CATALOGUE,
+    OPTIONAL,
     add_feature,
     catalogue_markdown,
     default_features,
+    optional_features,
     remove_feature,
     sources,
 )
@@ -26,7 +28,9 @@ from crm_ml.features.spec import (
     Difference,
     Feature,
     FunctionFeature,
+    PeakFeature,
     PeerFeature,
+    PooledFeature,
     Ratio,
 )
 from crm_ml.features.streams import STREAMS
@@ -39,6 +43,7 @@ __all__ = [
     "CUSTOMER",
     "LEAD",
     "LEAD_CATALOGUE",
+    "OPTIONAL",
     "STREAMS",
     "AnyFeature",
     "AttributeFeature",
@@ -48,7 +53,9 @@ __all__ = [
     "FunctionFeature",
     "Outcome",
     "OwnGap",
+    "PeakFeature",
     "PeerFeature",
+    "PooledFeature",
     "Ratio",
     "Subject",
     "add_feature",
@@ -66,6 +73,7 @@ __all__ = [
     "lead_spine",
     "lead_training_rows",
     "make_spine",
+    "optional_features",
     "remove_feature",
     "shift_days",
     "sources",

@@ -10,17 +10,20 @@ import numpy as np
 import pandas as pd
 
 from crm_ml.errors import UsageError, did_you_mean
-from crm_ml.features import attributes, peers
-from crm_ml.features.catalogue import default_features, inputs_of
+from crm_ml.features import attributes, peers, pools
+from crm_ml.features.catalogue import default_features, inputs_of, optional_features
 from crm_ml.features.events import SCALES, Events, Timeline, order_within
 from crm_ml.features.parts import WholeTimeline, event_tables, in_parts
+from crm_ml.features.peaks import peak
 from crm_ml.features.spec import (
     AnyFeature,
     AttributeFeature,
     Difference,
     Feature,
     FunctionFeature,
+    PeakFeature,
     PeerFeature,
+    PooledFeature,
     Ratio,
 )
 from crm_ml.features.spine import Spine, sort_spine, with_cutoffs
@@ -139,9 +142,15 @@ def _in_parts(
     if of == CUSTOMER:  # what is said of a lead may depend on its peers
         whole.cut(np.diff(spine.row_from), event_tables(tables, of))
 
+    # what is said of all customers together is made once, for all parts
+    pooled = [feature for feature in needed if isinstance(feature, PooledFeature)]
+    of_pools = Evaluation(whole, spine).all(pooled)
+    others = [feature for feature in needed if feature.id not in of_pools]
+
     def work(index: int) -> tuple[I64, dict[str, np.ndarray]]:
-        part = whole.part_of_spine(spine, index)
-        return part.order, Evaluation(whole.part(index), part).all(needed)
+        part, rows = whole.part_of_spine(spine, index), whole.rows_of_part(spine, index)
+        given = {name: values[rows] for name, values in of_pools.items()}
+        return part.order, Evaluation(whole.part(index), part).all(others, given)
 
     # functions that are not ours may not be made for several threads
     foreign = any(isinstance(feature, FunctionFeature) for feature in needed)
@@ -150,7 +159,8 @@ def _in_parts(
 
 def _with_inputs(wanted: Iterable[AnyFeature], of: Subject) -> list[AnyFeature]:
     """Return the features and those they are computed from, inputs first; check every name."""
-    known: dict[str, AnyFeature] = {feature.id: feature for feature in (*inputs_of(of), *default_features(of))}
+    declared = (*inputs_of(of), *optional_features(of), *default_features(of))
+    known: dict[str, AnyFeature] = {feature.id: feature for feature in declared}
     seen: set[str] = set()
     for feature in wanted:
         if feature.id in seen:
@@ -188,6 +198,12 @@ def check_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> None:
         )
     if isinstance(feature, PeerFeature):
         _check_peer(feature, of)
+    if isinstance(feature, PooledFeature) and (of != CUSTOMER or feature.source != pools.STREAM.name):
+        raise UsageError(
+            f"feature {feature.id!r}: a pool is one of customers over {pools.STREAM.name}, found a {of.name} and "
+            f"{feature.source!r}",
+            remedy=f"Set source={pools.STREAM.name!r}, or use a plain Feature.",
+        )
     if not isinstance(feature, Feature | FunctionFeature):
         return
     streams = streams_of(of)
@@ -199,7 +215,8 @@ def check_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> None:
     if isinstance(feature, FunctionFeature):
         return
     measures = streams[feature.source].measures
-    for column in (*feature.where, *([feature.measure] if feature.measure else [])):
+    by = [feature.by] if isinstance(feature, PeakFeature) else []
+    for column in (*feature.where, *([feature.measure] if feature.measure else []), *by):
         if column not in measures:
             raise UsageError(
                 f"feature {feature.id!r}: {feature.source} has no column {column!r}.{did_you_mean(column, measures)}",
@@ -258,14 +275,20 @@ class Evaluation:
         self._masks: dict[tuple[object, ...], np.ndarray] = {}
         self._groups: dict[tuple[str, str], tuple[I64, I64]] = {}
 
-    def all(self, features: Iterable[AnyFeature]) -> dict[str, np.ndarray]:
-        """Return one array per feature over the sorted spine; inputs must come before what uses them."""
-        made: dict[str, np.ndarray] = {}
+    def all(
+        self, features: Iterable[AnyFeature], given: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return one array per feature over the sorted spine; inputs must come before what uses them, or be given."""
+        made: dict[str, np.ndarray] = dict(given or {})
         for feature in features:
             made[feature.id] = self._one(feature, made)
         return made
 
     def _one(self, feature: AnyFeature, made: Mapping[str, np.ndarray]) -> np.ndarray:
+        if isinstance(feature, PooledFeature):
+            return pools.pooled(self, feature)
+        if isinstance(feature, PeakFeature):
+            return self._peak(feature)
         if isinstance(feature, Feature):
             return self._aggregate(feature)
         if isinstance(feature, Ratio):
@@ -366,6 +389,23 @@ class Evaluation:
             most = kernels.running_max(start, np.where(mask, end, start), np.where(mask, sign * x, NULL), rows)
             return np.where(most == NULL, np.nan, sign * (most / scale))
         return self._moments(feature, (start, end), mask, x) / scale
+
+    def _peak(self, feature: PeakFeature) -> F64:
+        if not self._mapped(
+            feature.source, [*feature.where, *([feature.measure] if feature.measure else []), feature.by]
+        ):
+            return self._nothing()
+        events, mask = self.timeline.stream(feature.source), self._mask(feature)
+        run = self._run(feature.source, feature.window_days, feature.offset_days)
+        x = events.columns[feature.measure] if feature.measure else np.ones(len(events), np.int64)
+        measures = self.timeline.streams[feature.source].measures
+        scale = SCALES.get(measures[feature.measure].kind, 1) if feature.measure else 1
+        less, of_window = None, feature.window_days or 1
+        if feature.against_days:
+            less = self._run(feature.source, feature.against_days, 0), -of_window * x
+            x, scale = feature.against_days * x, scale * of_window
+        found = peak(events, feature.by, run, mask, x, len(self.spine), less=less)
+        return np.where(found == NULL, np.nan, found / scale)
 
     def _moments(self, feature: Feature, run: tuple[I32, I32], mask: np.ndarray, x: I64) -> F64:
         kernels, rows = self._kernels, len(self.spine)

@@ -3,8 +3,28 @@
 from __future__ import annotations
 
 from crm_ml.errors import UsageError
-from crm_ml.features import attributes, interactions, leads, orders, payments
-from crm_ml.features.spec import AnyFeature, AttributeFeature, Feature, FunctionFeature, PeerFeature
+from crm_ml.features import (
+    attributes,
+    bills,
+    contracts,
+    goods,
+    habits,
+    interactions,
+    leads,
+    orders,
+    payments,
+    pools,
+    service,
+)
+from crm_ml.features.spec import (
+    AnyFeature,
+    AttributeFeature,
+    Feature,
+    FunctionFeature,
+    PeakFeature,
+    PeerFeature,
+    PooledFeature,
+)
 from crm_ml.features.streams import streams_of
 from crm_ml.features.subjects import CUSTOMER, LEAD, Subject
 
@@ -14,13 +34,33 @@ CATALOGUE: tuple[AnyFeature, ...] = (
     *interactions.FEATURES,
     *attributes.FEATURES,
 )
-"""The features that come with the package, in the order of the feature table."""
+"""The features that are on by default, in the order of the feature table."""
+
+OPTIONAL: tuple[AnyFeature, ...] = (
+    *habits.FEATURES,
+    *goods.FEATURES,
+    *bills.FEATURES,
+    *contracts.FEATURES,
+    *service.FEATURES,
+    *pools.FEATURES,
+)
+"""Features of the families that are off until `features.yaml` switches them on."""
 
 LEAD_CATALOGUE: tuple[AnyFeature, ...] = leads.FEATURES
 """The features of leads that come with the package."""
 
 INPUTS: tuple[AnyFeature, ...] = (*orders.INPUTS, *payments.INPUTS, *interactions.INPUTS)
 """Features that only serve as inputs of others: known by id, not part of the feature table."""
+
+OPTIONAL_INPUTS: tuple[AnyFeature, ...] = (
+    *habits.INPUTS,
+    *goods.INPUTS,
+    *bills.INPUTS,
+    *contracts.INPUTS,
+    *service.INPUTS,
+    *pools.INPUTS,
+)
+"""Those of the features that are off by default."""
 
 _ADDED: dict[str, list[AnyFeature]] = {CUSTOMER.name: [], LEAD.name: []}
 _FAMILIES = {
@@ -31,6 +71,22 @@ _FAMILIES = {
     "calendar": "Calendar",
     "leads": "Leads",
     "own": "Own features",
+    "regularity": "Regularity",
+    "season": "Season",
+    "price": "Price and discount",
+    "products": "Products",
+    "categories": "Product categories",
+    "deliveries": "Deliveries and call-offs",
+    "credit_notes": "Credit notes",
+    "paying": "Ways of paying",
+    "contracts": "Contracts",
+    "tickets": "Tickets",
+    "response": "Response and resolution",
+    "silence": "After a complaint",
+    "people": "Persons on both sides",
+    "surveys": "Surveys",
+    "group": "Group of companies",
+    "peers": "Industry and size class",
 }
 _LEAD_CAUSES = {
     "lead_interest": "Interest",
@@ -53,9 +109,26 @@ def default_features(of: Subject = CUSTOMER) -> tuple[AnyFeature, ...]:
     return (*(LEAD_CATALOGUE if of == LEAD else CATALOGUE), *_ADDED[of.name])
 
 
+def optional_features(of: Subject = CUSTOMER) -> tuple[AnyFeature, ...]:
+    """Return the features about a kind of subject that are off by default."""
+    return () if of == LEAD else OPTIONAL
+
+
 def inputs_of(of: Subject) -> tuple[AnyFeature, ...]:
     """Return the features that only serve as inputs of others."""
-    return leads.INPUTS if of == LEAD else INPUTS
+    return leads.INPUTS if of == LEAD else (*INPUTS, *OPTIONAL_INPUTS)
+
+
+def families_of(of: Subject = CUSTOMER) -> dict[str, bool]:
+    """Return the families of features by name, and whether they are on by default.
+
+    Examples
+    --------
+    >>> families_of()["orders"], families_of()["contracts"]
+    (True, False)
+    """
+    found: dict[str, bool] = {feature.family: False for feature in optional_features(of)}
+    return {feature.family: True for feature in default_features(of)} | found
 
 
 def add_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> tuple[AnyFeature, ...]:
@@ -77,7 +150,7 @@ def add_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> tuple[AnyFeat
     """
     from crm_ml.features.build import check_feature
 
-    if any(feature.id == known.id for known in (*CATALOGUE, *LEAD_CATALOGUE, *INPUTS)):
+    if any(feature.id == known.id for known in (*CATALOGUE, *LEAD_CATALOGUE, *INPUTS, *OPTIONAL, *OPTIONAL_INPUTS)):
         raise UsageError(
             f"feature id {feature.id!r} is taken by the catalogue", remedy="Choose another id for your feature."
         )
@@ -107,7 +180,7 @@ def sources(feature: AnyFeature, *, of: Subject = CUSTOMER) -> tuple[str, ...]:
         own = {f"{of.table}.{column}" for column in (of.key, feature.column, "created_at")}
         ends = () if feature.what == "created" else leads.STREAMS["lead_stages"].needs
         return tuple(sorted({*own, *ends}))
-    known = {other.id: other for other in (*inputs_of(of), *default_features(of))}
+    known = {other.id: other for other in (*inputs_of(of), *optional_features(of), *default_features(of))}
     found: set[str] = set()
     for id in feature.uses:
         found |= set(sources(known[id], of=of))
@@ -115,8 +188,11 @@ def sources(feature: AnyFeature, *, of: Subject = CUSTOMER) -> tuple[str, ...]:
         stream = streams_of(of)[feature.source]
         found |= set(stream.needs)
         if isinstance(feature, Feature):
-            for column in (*feature.where, *([feature.measure] if feature.measure else [])):
+            by = [feature.by] if isinstance(feature, PeakFeature) else []
+            for column in (*feature.where, *([feature.measure] if feature.measure else []), *by):
                 found |= set(stream.measures[column].needs)
+        if isinstance(feature, PooledFeature):
+            found |= set(pools.needs_of(feature))
     return tuple(sorted(found))
 
 
@@ -126,7 +202,7 @@ def catalogue_markdown() -> str:
     Examples
     --------
     >>> [line for line in catalogue_markdown().splitlines() if line.startswith("# ")]
-    ['# Feature catalogue', '# Leads']
+    ['# Feature catalogue', '# Off by default', '# Leads']
     """
     customers, of_leads = default_features(), default_features(LEAD)
     lines = [
@@ -147,8 +223,20 @@ def catalogue_markdown() -> str:
         *_streams(CUSTOMER),
         *_families(CUSTOMER),
     ]
-    inputs = [f"| `{feature.id}` | {feature.meaning} |" for feature in INPUTS]
-    lines += ["", "## Inputs of ratios only", "", "| id | definition |", "|---|---|", *inputs]
+    lines += ["", "## Inputs of ratios only", "", "| id | definition |", "|---|---|", *map(_input, INPUTS)]
+    lines += [
+        "",
+        "# Off by default",
+        "",
+        f"{len(OPTIONAL)} features of customers in families that `features.yaml` switches on "
+        "([how](features-yaml.md); [what each brings](feature-families.md)).",
+        *_families(CUSTOMER, OPTIONAL),
+        "",
+        "## Inputs of these",
+        "",
+        *("| id | definition |", "|---|---|"),
+        *map(_input, OPTIONAL_INPUTS),
+    ]
     lines += [
         "",
         "# Leads",
@@ -169,6 +257,10 @@ def catalogue_markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _input(feature: AnyFeature) -> str:
+    return f"| `{feature.id}` | {feature.meaning} |"
+
+
 def _streams(of: Subject) -> list[str]:
     lines = ["| stream | what an event is | columns |", "|---|---|---|"]
     for stream in streams_of(of).values():
@@ -177,9 +269,9 @@ def _streams(of: Subject) -> list[str]:
     return lines
 
 
-def _families(of: Subject) -> list[str]:
+def _families(of: Subject, features: tuple[AnyFeature, ...] | None = None) -> list[str]:
     """Return a table per family; those of leads, which are one family, are divided by cause."""
-    features = default_features(of)
+    features = default_features(of) if features is None else features
     titles = _LEAD_CAUSES if of == LEAD else _FAMILIES
     lines: list[str] = []
     for name, title in titles.items():

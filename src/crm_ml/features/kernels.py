@@ -364,3 +364,44 @@ def balance_states(
             settled[n] = by if total >= inv[2, v] else -1
             n += 1
     return version[:n], begins[:n], ends[:n], paid[:n], settled[:n]
+
+
+@compiled
+def greatest_sum(group: I64, start: I32, end: I32, x: I64, counts: I64, rows: int) -> I64:
+    """Return for each row the greatest sum of x over the groups that have a counting event there; NULL without any.
+
+    Equal groups are adjacent and belong to one subject; an event with ``counts`` 0 adds its x but does not make its
+    group count.
+    """
+    out = np.full(rows, _NULL, np.int64)
+    change = np.zeros(rows + 1, np.int64)
+    change_of_count = np.zeros(rows + 1, np.int64)
+    n = len(group)
+    i = 0
+    while i < n:
+        g = group[i]
+        head = i
+        low = rows
+        high = 0
+        while i < n and group[i] == g:
+            if end[i] > start[i]:
+                change[start[i]] += x[i]
+                change[end[i]] -= x[i]
+                change_of_count[start[i]] += counts[i]
+                change_of_count[end[i]] -= counts[i]
+                low = min(low, start[i])
+                high = max(high, end[i])
+            i += 1
+        total = np.int64(0)
+        count = np.int64(0)
+        for row in range(low, high):
+            total += change[row]
+            count += change_of_count[row]
+            if count > 0:
+                out[row] = max(out[row], total)
+        for k in range(head, i):
+            change[start[k]] = 0
+            change[end[k]] = 0
+            change_of_count[start[k]] = 0
+            change_of_count[end[k]] = 0
+    return out

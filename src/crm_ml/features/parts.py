@@ -128,10 +128,15 @@ class WholeTimeline(Timeline):
         """Return the timeline of one part."""
         return PartTimeline(self, index)
 
+    def rows_of_part(self, spine: Spine, index: int) -> slice:
+        """Return which rows of the sorted spine are about the subjects of a part."""
+        first, last = self.bounds[index : index + 2].tolist()
+        return slice(int(spine.row_from[first]), int(spine.row_from[last]))
+
     def part_of_spine(self, spine: Spine, index: int) -> Spine:
         """Return the spine's rows about the subjects of a part."""
-        first, last = int(self.bounds[index]), int(self.bounds[index + 1])
-        rows = slice(int(spine.row_from[first]), int(spine.row_from[last]))
+        first, last = self.bounds[index : index + 2].tolist()
+        rows = self.rows_of_part(spine, index)
         return Spine(
             ids=spine.ids.slice(first, last - first),
             subject=spine.subject[rows] - first,

@@ -21,85 +21,37 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from crm_ml.errors import UsageError, did_you_mean
+from crm_ml.features.vocabulary import AGGREGATES, CAUSES, LEAD_CAUSES, Aggregate, Cause, Family, Pii, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Aggregate = Literal[
-    "count",
-    "sum",
-    "mean",
-    "sd",
-    "max",
-    "min",
-    "last",
-    "first",
-    "distinct",
-    "days_since_last",
-    "days_since_first",
-    "hours_since_last",
-    "hours_since_first",
+__all__ = [
+    "AGGREGATES",
+    "CAUSES",
+    "LEAD_CAUSES",
+    "Aggregate",
+    "AnyFeature",
+    "AttributeFeature",
+    "CalendarFeature",
+    "Cause",
+    "Declared",
+    "Difference",
+    "Family",
+    "Feature",
+    "FunctionFeature",
+    "PeakFeature",
+    "PeerFeature",
+    "Pii",
+    "PooledFeature",
+    "Ratio",
+    "Unit",
+    "cause_by_prefix",
+    "windowed",
 ]
-Unit = Literal["count", "money", "days", "hours", "share", "ratio", "score", "number", "category"]
-Family = Literal["orders", "payments", "interactions", "attributes", "calendar", "leads", "own"]
-Pii = Literal["none", "person"]
-CustomerCause = Literal[
-    "order_pause",
-    "order_rhythm",
-    "order_trend",
-    "order_value",
-    "product_range",
-    "returns",
-    "price",
-    "late_payment",
-    "open_invoices",
-    "disputes",
-    "contact",
-    "complaints",
-    "response_time",
-    "satisfaction",
-    "relationship_age",
-    "profile",
-    "season",
-]
-LeadCause = Literal[
-    "lead_interest",
-    "lead_dialogue",
-    "lead_response",
-    "lead_stage",
-    "lead_person",
-    "lead_company",
-    "lead_source",
-    "lead_owner",
-    "lead_age",
-]
-Cause = CustomerCause | LeadCause
-"""What a feature tells of in the business; near-duplicates tell of the same and count once among the reasons."""
-
-AGGREGATES: Final[Mapping[str, str]] = {
-    "count": "number of events",
-    "sum": "sum of {m} (0 without any)",
-    "mean": "mean of {m} (null without any)",
-    "sd": "sample standard deviation of {m} (null below two)",
-    "max": "greatest {m} (null without any)",
-    "min": "smallest {m} (null without any)",
-    "last": "{m} of the event with the latest t; of equal t the greatest {m} (null without any)",
-    "first": "{m} of the event with the earliest t; of equal t the smallest {m} (null without any)",
-    "distinct": "number of distinct {m}",
-    "days_since_last": "local calendar days from the latest t to the cutoff (null without any)",
-    "days_since_first": "local calendar days from the earliest t to the cutoff (null without any)",
-    "hours_since_last": "hours from the latest t to the cutoff (null without any)",
-    "hours_since_first": "hours from the earliest t to the cutoff (null without any)",
-}
-"""What each aggregate means; events whose measure is null are left out."""
-
-CAUSES: Final[tuple[Cause, ...]] = get_args(CustomerCause)
-"""All business causes of customers, in the order of the catalogue."""
-LEAD_CAUSES: Final[tuple[Cause, ...]] = get_args(LeadCause)
-"""All business causes of leads."""
 
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -148,7 +100,7 @@ class Declared:
     text_de, text_en : str
         Short labels.
     family : str
-        ``orders``, ``payments``, ``interactions``, ``attributes``, ``calendar``, ``leads`` or ``own``.
+        What is switched on and off together: one of `Family`, or ``own``.
     definition : str
         Exact meaning; made from the other fields where it is left empty.
     pii : {"none", "person"}
@@ -273,6 +225,80 @@ class Feature(Declared):
         else:
             parts.append(f"all before {end}")
         return "; ".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeakFeature(Feature):
+    """The greatest of the sums (or counts) that the events give per value of a column: how much hangs on one of them.
+
+    Parameters
+    ----------
+    by : str
+        Column of the stream whose values divide the events; those without a value are left out.
+    against_days : int, optional
+        The sum of the last so many days, scaled to the length of the window, is taken off each: the greatest decline.
+
+    Examples
+    --------
+    >>> PeakFeature(
+    ...     id="most", source="order_lines", aggregate="sum", measure="sold_amount", by="product_id", window_days=90
+    ... ).meaning
+    'greatest over product_id of: sum of sold_amount (0 without any); stream order_lines; window [c - 90 days, c); ...'
+    """
+
+    by: str
+    against_days: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self.aggregate in ("count", "sum"), self.id, "a peak is one of counts or sums", "Use count or sum.")
+        fits = self.against_days is None or (not self.offset_days and 0 < self.against_days < (self.window_days or 0))
+        _check(
+            fits,
+            self.id,
+            f"against_days must be shorter than the window and the window must end at c, found {self.against_days}",
+            "Correct it.",
+        )
+
+    @property
+    def meaning(self) -> str:
+        """The exact definition in one sentence."""
+        if self.definition:
+            return self.definition
+        less = ""
+        if self.against_days:
+            less = f" * {self.against_days} / {self.window_days} less the same of the last {self.against_days} days"
+        return f"greatest over {self.by} of: {super().meaning}{less}; null without any event that has a {self.by}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledFeature(Feature):
+    """An aggregate over the order lines of all customers of the same pool: the firm, the group, the industry.
+
+    It is computed from all rows that are visible at the cutoff, whoever else the feature table is about.
+
+    Parameters
+    ----------
+    pool : {"firm", "parent_id", "industry", "size_class"}
+        Who belongs together; see `crm_ml.features.pools`.
+
+    Examples
+    --------
+    >>> PooledFeature(
+    ...     id="of_all", source="pool_lines", aggregate="sum", measure="net_amount", window_days=90, pool="firm"
+    ... ).meaning
+    'of all customers: sum of net_amount (0 without any); stream pool_lines; window [c - 90 days, c)'
+    """
+
+    pool: Literal["firm", "parent_id", "industry", "size_class"]
+
+    @property
+    def meaning(self) -> str:
+        """The exact definition in one sentence."""
+        whose = {"firm": "of all customers", "parent_id": "of the customer's group"}
+        return (
+            self.definition or f"{whose.get(self.pool, f'of all customers of the same {self.pool}')}: {super().meaning}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

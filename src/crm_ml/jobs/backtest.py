@@ -23,7 +23,6 @@ import crm_ml
 from crm_ml.errors import DataError, Failure, Finding, HeldBack, UsageError
 from crm_ml.faults import crash_point
 from crm_ml.features import cutoff_us, data_hash
-from crm_ml.features.catalogue import default_features
 from crm_ml.jobs import tracking
 from crm_ml.jobs.assumptions import Room, room_for
 from crm_ml.jobs.backtest_page import page_html
@@ -200,7 +199,7 @@ def _plan(
 ) -> SetPlan:
     workspace = problem.workspace
     definition = workspace.settings.churn if problem.kind == CHURN else workspace.settings.leads
-    declared = "\n".join(sorted(repr(feature) for feature in default_features(of=problem.subject)))
+    declared = "\n".join(sorted(repr(feature) for feature in problem.choice.chosen()))
     versions = {name: version(name) for name in _PACKAGES}
     inputs = {
         "config": problem.config_hash,

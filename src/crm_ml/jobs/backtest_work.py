@@ -121,6 +121,8 @@ def prepare(work: Path, problem: Problem, tables: Tables, as_of: dt.date, cutoff
         "outcome": how.outcome.as_json(),
         "directions": dict(problem.directions),
         "points": None if problem.points is None else problem.points.as_json(),
+        "features": list(problem.given(pq.read_schema(work / FEATURES).names)),
+        "computed": sorted(problem.computed),
         "filled_later": {cutoff.isoformat(): dict(problem.filled_later(tables, cutoff)) for cutoff in cutoffs},
         "first_event": {cutoff: first.isoformat() for cutoff, first in firsts.items()},
     }
@@ -163,7 +165,8 @@ def read_task(work: Path, cutoff: dt.date) -> Task:
     value = frame.pop(_ABOUT.decode() + "_" + _VALUE).to_numpy(np.float64)
     y, scored, window = (rows[name].to_numpy() for name in ("y", _SCORED, _WINDOW))
     snapshot = np.array(rows[_SNAPSHOT].to_pylist(), dtype=object)
-    features = [str(name) for name in frame.columns if name not in (n.CUSTOMER_ID, n.AS_OF)]
+    given = set(plan["features"])
+    features = [str(name) for name in frame.columns if name in given]
 
     def part(mask: np.ndarray) -> Dataset:
         return make_dataset(
@@ -177,7 +180,8 @@ def read_task(work: Path, cutoff: dt.date) -> Task:
 
     told = {name: (late, all_) for name, (late, all_) in plan["filled_later"][cutoff.isoformat()].items()}
     # who is scored stands in the order of the ids, in the spine as in a data set
-    return Task(plan, replace(part(~scored), filled_later=told), part(scored), value[scored])
+    trained = replace(part(~scored), filled_later=told, computed=frozenset(plan["computed"]))
+    return Task(plan, trained, part(scored), value[scored])
 
 
 def store_outcome(work: Path, outcome: Outcome) -> None:

@@ -13,7 +13,7 @@ from crm_ml.actions.lists.cleaning import ID_CHARACTERS, clean
 from crm_ml.actions.lists.columns import Language
 from crm_ml.errors import UsageError
 from crm_ml.features import CUSTOMER, LEAD
-from crm_ml.features.catalogue import default_features
+from crm_ml.features.catalogue import default_features, optional_features
 from crm_ml.jobs.compare import CompareResult
 from crm_ml.jobs.compare_inputs import ComparedRun
 from crm_ml.jobs.compare_panels import Panels, panels
@@ -224,10 +224,9 @@ def _importance(result: CompareResult) -> dict[str, Any] | None:
     table, said = result.importance, result.language
     if table.empty:
         return None
-    words = {
-        feature.id: (feature.text_de, feature.text_en)[said != "de"]
-        for feature in default_features(of=_SUBJECTS[result.kind])
-    }
+    of = _SUBJECTS[result.kind]
+    known = (*default_features(of=of), *optional_features(of))
+    words = {feature.id: (feature.text_de, feature.text_en)[said != "de"] for feature in known}
     names = sorted(table.columns, key=lambda name: name != result.reference)
     blocks = []
     for start in range(0, len(names), _COLUMNS):

@@ -25,6 +25,7 @@ from crm_ml.jobs.settings import Workspace
 from crm_ml.models import Model
 from crm_ml.models.bundle import read_meta
 from crm_ml.models.evaluation.compare import tier_changes, tier_matrix
+from crm_ml.models.model import features_for
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,13 @@ def tier_change(
         return None, [_not_compared(error)]
     seen = see(read_inputs(workspace, only=CHURN_TABLES), day)
     settings = workspace.settings
-    frame = build_features(seen.tables, make_spine(seen.tables, [day], active_days=settings.churn.active_days))
-    missing = sorted({name for model in models for name in model.features} - set(frame.columns))
+    spine = make_spine(seen.tables, [day], active_days=settings.churn.active_days)
+    # each with the features that it was trained with: an own one may mean something else in the other
+    frames = [build_features(seen.tables, spine, features=features_for(seen.tables, [model])) for model in models]
+    frame = frames[0]
+    missing = sorted(
+        {name for model, own in zip(models, frames, strict=True) for name in set(model.features) - set(own)}
+    )
     if missing:
         undeclared = Failure(
             f"Features of a model are not declared here: {', '.join(missing[:5])}",
@@ -87,8 +93,8 @@ def tier_change(
     value = value_at_stake(frame[n.NET_REVENUE_365D], cost=cost, margin_rate=settings.margin_rate)
     rules = load_policy(workspace).tiers
     scored = []
-    for model in models:
-        p = np.clip(np.asarray(model.predict_proba(frame), np.float64), 0.0, 1.0) if len(frame) else np.empty(0)
+    for model, own in zip(models, frames, strict=True):
+        p = np.clip(np.asarray(model.predict_proba(own), np.float64), 0.0, 1.0) if len(frame) else np.empty(0)
         tier = assign_tiers(p, value, tiers=rules)[0]
         scored.append(pd.DataFrame({n.CUSTOMER_ID: frame[n.CUSTOMER_ID].astype(str), "p": p, "tier": tier}))
     change = TierChange(

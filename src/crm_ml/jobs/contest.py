@@ -15,6 +15,7 @@ import pandas as pd
 from crm_ml import names as n
 from crm_ml.errors import HeldBack
 from crm_ml.features import cutoff_us
+from crm_ml.features.choice import contradictory
 from crm_ml.jobs import bundles, tracking
 from crm_ml.jobs.definition import flat_label
 from crm_ml.jobs.evaluations import read_evaluation
@@ -152,12 +153,12 @@ def contest(workspace: Workspace, tables: Tables, champion: Side, challenger: Si
         challenger = _with_earlier(workspace, champion, challenger)
     days = _fair_days(problem, champion, challenger, day)
     kept = [side.evaluation for side in (champion, challenger) if side.evaluation is not None]
-    frame = problem.features(tables, problem.rows_on(tables, [*days, day], kept))
-    today = frame[frame[n.AS_OF] == day].sort_values(n.CUSTOMER_ID)
-    overlap = list_overlap(champion.model.margin(today), challenger.model.margin(today))
-    rows = _labelled(problem, tables, frame[frame[n.AS_OF] != day], day)
-    worth = rows[_KEYS].assign(value_at_stake=problem.stakes(rows))
-    paired = pair(champion.predictions(rows), challenger.predictions(rows).merge(worth, on=_KEYS))
+    frames = _frames(problem, tables, problem.rows_on(tables, [*days, day], kept), champion, challenger)
+    today = [frame[frame[n.AS_OF] == day].sort_values(n.CUSTOMER_ID) for frame in frames]
+    overlap = list_overlap(champion.model.margin(today[0]), challenger.model.margin(today[1]))
+    old, new = (_labelled(problem, tables, frame[frame[n.AS_OF] != day], day) for frame in frames)
+    worth = new[_KEYS].assign(value_at_stake=problem.stakes(new))
+    paired = pair(champion.predictions(old), challenger.predictions(new).merge(worth, on=_KEYS))
     found, compared = _judged(paired, overlap, refresh=refresh), MODELS
     recipes = _recipes(champion, challenger)
     if [one.name for one in found.criteria] == ["evidence"] and recipes is not None:
@@ -165,6 +166,18 @@ def contest(workspace: Workspace, tables: Tables, champion: Side, challenger: Si
     label_days = problem.label.longest_days
     newest = max(champion.model.train_as_of, challenger.model.train_as_of)
     return Contest(found, compared, newest + dt.timedelta(days=label_days))
+
+
+def _frames(
+    problem: Problem, tables: Tables, rows: pd.DataFrame, champion: Side, challenger: Side
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what each of the two reads of the rows: one table, unless an own feature was declared anew."""
+    models = [champion.model, challenger.model]
+    if not contradictory(champion.model.declared, challenger.model.declared):
+        frame = problem.features(tables, rows, models=models)
+        return frame, frame
+    old, new = (problem.features(tables, rows, models=[model]) for model in models)
+    return old, new
 
 
 def _with_earlier(workspace: Workspace, champion: Side, challenger: Side) -> Side:

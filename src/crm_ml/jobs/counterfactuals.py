@@ -16,6 +16,7 @@ from crm_ml import names as n
 from crm_ml.features import Outcome, build_features, make_spine
 from crm_ml.models import Model
 from crm_ml.models.explain.customer import CustomerRecord
+from crm_ml.models.model import features_for
 from crm_ml.tables import Tables
 
 ORDER, PAID, RESOLVED, TYPICAL = "order_yesterday", "invoices_paid", "complaints_resolved", "typical"
@@ -120,7 +121,8 @@ def _events(asked: Question) -> Iterator[tuple[str, str, Callable[[], Tables]]]:
 
 def _asked_again(asked: Question, tables: Tables) -> float:
     spine = asked.features[[n.CUSTOMER_ID, n.AS_OF, "cutoff"]]
-    return float(asked.model.predict_proba(build_features(tables, spine))[0])
+    wanted = features_for(tables, [asked.model])
+    return float(asked.model.predict_proba(build_features(tables, spine, features=wanted))[0])
 
 
 def _with(asked: Question, table: str, frame: pa.Table) -> Tables:
@@ -186,7 +188,8 @@ def _as_typical(asked: Question, features: Sequence[str]) -> float:
     day, active_days = asked.record.as_of, asked.active_days
     everybody = make_spine(asked.tables, [day], active_days=active_days, outcome=asked.outcome)
     step = -(-len(everybody) // _SAMPLE)
-    others = build_features(asked.tables, everybody.iloc[::step])
+    wanted = features_for(asked.tables, [asked.model])
+    others = build_features(asked.tables, everybody.iloc[::step], features=wanted)
     changed = asked.features.copy()
     for name in features:
         changed[name] = pd.Series([_typical(others[name])], index=changed.index, dtype=changed[name].dtype)

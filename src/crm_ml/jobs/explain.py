@@ -30,6 +30,7 @@ from crm_ml.models.explain.customer import CustomerRecord, customer_record, only
 from crm_ml.models.explain.evidence import Evidence, rows_behind
 from crm_ml.models.explain.groups import cause_in_row, cause_label, declared_features, group_contributions
 from crm_ml.models.explain.pictures_customer import Step
+from crm_ml.models.model import features_for
 from crm_ml.tables import Tables
 
 if TYPE_CHECKING:
@@ -288,7 +289,7 @@ def _explained(scores: DayScores, tables: Tables, customer_id: str, language: st
     at = int(np.flatnonzero(scored.features[n.CUSTOMER_ID].to_numpy() == customer_id)[0])
     features = scored.features.iloc[[at]]
     (row,) = [row for row in scored.table.to_pylist() if row[n.CUSTOMER_ID] == customer_id]
-    declared = own_features(own)
+    declared = (*own_features(own), *how.model.declared)
     parts = _contributions(scored, at, declared)
     record = customer_record(seen, customer_id, how.as_of)
     values = {str(name): value for name, value in features.iloc[0].items()}
@@ -313,7 +314,7 @@ def _explained(scores: DayScores, tables: Tables, customer_id: str, language: st
         base=float(scored.contributions.base),
         margin=float(scored.contributions.margin[at]),
         p_base=_p_base(how.model, scored.contributions.base, how.as_of),
-        reasons=tuple(_with_rows(reason, record, values) for reason in row["reasons"]),
+        reasons=tuple(_with_rows(reason, record, values, declared) for reason in row["reasons"]),
         contributions=tuple(parts),
         counterfactuals=tuple(answers),
         history=pd.concat([_looking_back(scores, customer_id), published], ignore_index=True),
@@ -368,8 +369,10 @@ def _p_base(model: Model, base: float, day: dt.date) -> float:
     return float(model.calibration.probability(np.array([base]), np.array([day], "datetime64[D]"))[0])
 
 
-def _with_rows(reason: Mapping[str, Any], record: CustomerRecord, values: Mapping[str, Any]) -> dict[str, Any]:
-    found: Evidence = rows_behind(reason["feature"], record, values)
+def _with_rows(
+    reason: Mapping[str, Any], record: CustomerRecord, values: Mapping[str, Any], own: Sequence[AnyFeature]
+) -> dict[str, Any]:
+    found: Evidence = rows_behind(reason["feature"], record, values, own)
     return {**reason, "rows_kind": found.kind, "rows": list(found.rows), "rows_total": found.total}
 
 
@@ -381,7 +384,8 @@ def _looking_back(scores: DayScores, customer_id: str) -> pd.DataFrame:
     days = [start for start in starts if start < day] + [day]
     spine = eligible(own, days, scores.workspace.settings.churn)
     spine = spine[spine[n.CUSTOMER_ID] == customer_id]
-    p = scores.how.model.predict_proba(build_features(own, spine))
+    model = scores.how.model
+    p = model.predict_proba(build_features(own, spine, features=features_for(own, [model])))
     known = dict(zip(spine[n.AS_OF], p.tolist(), strict=True))
     kept = days[days.index(min(known)) :]
     return pd.DataFrame({n.AS_OF: kept, "p_churn": [known.get(each, np.nan) for each in kept], "published": False})

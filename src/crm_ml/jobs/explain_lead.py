@@ -219,7 +219,7 @@ def _history(leads: DayLeads, lead_id: str) -> pd.DataFrame:
     moments = lead_moments(tables, until=cutoff)
     own = moments[moments[n.LEAD_ID] == lead_id].tail(_LAST).rename(columns={n.LEAD_ID: n.CUSTOMER_ID})
     own = pd.concat([own, pd.DataFrame({n.CUSTOMER_ID: [lead_id], n.AS_OF: [day], "cutoff": [cutoff]})])
-    frame = leads.problem.features(tables, own.reset_index(drop=True))
+    frame = leads.problem.features(tables, own.reset_index(drop=True), models=[leads.how.model])
     local = pd.to_datetime(own["cutoff"].to_numpy(np.int64), unit="us", utc=True).tz_convert(tables.zone)
     return pd.DataFrame({n.AS_OF: local.floor("min"), "p_win": leads.how.model.predict_proba(frame)})
 

@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 from crm_ml import features as floor
 from crm_ml import names as n
 from crm_ml.errors import DataError, UsageError
-from crm_ml.features import CUSTOMER, LEAD, Subject, cutoff_us, lead_spine
+from crm_ml.features import CUSTOMER, LEAD, AnyFeature, Subject, cutoff_us, lead_spine
+from crm_ml.features.attributes import own_features
+from crm_ml.features.choice import FeatureChoice
 from crm_ml.jobs.definition import eligible
 from crm_ml.jobs.feature_file import Staged
 from crm_ml.jobs.files import disk_errors, replace_file
@@ -92,14 +94,22 @@ def build_features(
     UsageError
         Neither or both of `as_of` and `spine` are given.
     """
-    tables, rows, of = _asked(workspace, kind, as_of, spine)
-    return floor.build_features(tables, rows, of=of).drop(columns=_CUTOFF)
+    asked = _asked(workspace, kind, as_of, spine)
+    made = floor.build_features(asked.tables, asked.rows, features=asked.features, of=asked.of)
+    return made.drop(columns=_CUTOFF)
 
 
-def _asked(
-    workspace: Workspace | str | Path, kind: str, as_of: Days, spine: pd.DataFrame | str | Path | None
-) -> tuple[Tables, pd.DataFrame, Subject]:
-    """Return the tables, the rows that are asked for (id, ``as_of``, ``cutoff``), and of what kind they are."""
+@dataclass(frozen=True)
+class Asked:
+    """The tables, the rows asked for (id, ``as_of``, ``cutoff``), of whom they are, and which features."""
+
+    tables: Tables
+    rows: pd.DataFrame
+    of: Subject
+    features: list[AnyFeature] | None
+
+
+def _asked(workspace: Workspace | str | Path, kind: str, as_of: Days, spine: pd.DataFrame | str | Path | None) -> Asked:
     workspace = as_workspace(workspace)
     days = [as_day(day) for day in ([as_of] if isinstance(as_of, str | dt.date) else as_of)]
     if bool(days) == (spine is not None):
@@ -116,7 +126,12 @@ def _asked(
     else:
         _refuse_unseen(tables, dict(zip(given[_CUTOFF].tolist(), given[n.AS_OF], strict=True)), kind)
         rows = given if of == LEAD else permitted(tables, given)
-    return tables, rows, of
+    return Asked(tables, rows, of, _shown(workspace.choice_of(of), tables))
+
+
+def _shown(choice: FeatureChoice, tables: Tables) -> list[AnyFeature] | None:
+    """Return the features that models of the workspace are given; None where nothing is said."""
+    return None if choice.says_nothing else list(choice.chosen(own_features(tables, choice.of.table)))
 
 
 def write_features(
@@ -136,13 +151,14 @@ def write_features(
         raise UsageError(f"--out must end in .parquet; found {path.name!r}", remedy="Name it e.g. features.parquet.")
     if not path.parent.is_dir():
         raise UsageError(f"There is no folder {path.parent}", remedy="Make it, or name another --out.")
-    tables, rows, of = _asked(workspace, kind, as_of, spine)
+    asked = _asked(workspace, kind, as_of, spine)
+    rows = asked.rows
     keys = pa.Table.from_pandas(rows.drop(columns=_CUTOFF), preserve_index=False).replace_schema_metadata(None)
     at = keys.schema.get_field_index(n.AS_OF)
     if not pa.types.is_timestamp(keys.schema.field(at).type):
         keys = keys.set_column(at, n.AS_OF, pa.array(list(rows[n.AS_OF]), pa.date32()))
     with disk_errors(path), Staged(path.parent, len(rows)) as staged:
-        for positions, columns in floor.feature_parts(tables, rows, of=of):
+        for positions, columns in floor.feature_parts(asked.tables, rows, features=asked.features, of=asked.of):
             staged.put(positions, columns)
         replace_file(path, lambda beside: staged.write(keys, beside), step="features")
     return FeatureFile(len(rows), len(staged.names), path)

@@ -89,7 +89,8 @@ class DayLeads:
     @cached_property
     def features(self) -> pd.DataFrame:
         """Features of the open leads; the id stands in ``customer_id``."""
-        frame = self.problem.features(self.seen.tables, self.problem.eligible(self.seen.tables, [self.seen.day]))
+        rows = self.problem.eligible(self.seen.tables, [self.seen.day])
+        frame = self.problem.features(self.seen.tables, rows, models=[self.how.model])
         require_declared(frame, self.how.model.features)
         return frame
 

@@ -108,7 +108,8 @@ def score_leads(frame: pd.DataFrame, seen: Tables, how: LeadScoring) -> Scored:
     worth = how.values.predict(frame)
     expected = p * worth["value"].to_numpy(np.float64)
     waited = waited_hours(frame)
-    told = reasons_for(frame, contributions, currency=seen.currency, features=own_features(seen, n.LEADS), leads=True)
+    declared = (*own_features(seen, n.LEADS), *how.model.declared)
+    told = reasons_for(frame, contributions, currency=seen.currency, features=declared, leads=True)
     rows = len(frame)
     columns: dict[str, Any] = {
         n.AS_OF: pa.array([how.as_of] * rows, pa.date32()),

@@ -17,7 +17,7 @@ import pandas as pd
 
 from crm_ml.errors import Finding
 from crm_ml.features import CUSTOMER, LEAD
-from crm_ml.features.catalogue import default_features
+from crm_ml.features.catalogue import default_features, optional_features
 from crm_ml.features.outcome import Outcome
 from crm_ml.jobs.feasibility import after_training
 from crm_ml.models import Interval, Training
@@ -223,7 +223,9 @@ def _label(training: Training) -> list[str]:
 
 def _features(training: Training, most_used: Sequence[str]) -> list[str]:
     leads = _of_leads(training)
-    known = {feature.id: feature for feature in default_features(of=LEAD if leads else CUSTOMER)}
+    of = LEAD if leads else CUSTOMER
+    every = (*default_features(of=of), *optional_features(of=of), *training.model.declared)
+    known = {feature.id: feature for feature in every}
     named = {id: (feature.cause or "own") if leads else feature.family for id, feature in known.items()}
     families = Counter(named.get(name, "own") for name in training.model.features)
     told = ", ".join(f"{count} {family}" for family, count in sorted(families.items()))

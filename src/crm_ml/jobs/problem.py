@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,26 +20,29 @@ from crm_ml import names as n
 from crm_ml.features import (
     CUSTOMER,
     LEAD,
+    AnyFeature,
+    AttributeFeature,
     Subject,
     before_target,
     build_features,
     cutoff_us,
-    default_features,
     lead_labels,
     lead_moments,
     lead_spine,
     lead_training_rows,
     visible,
 )
+from crm_ml.features.choice import FeatureChoice
 from crm_ml.features.lead_rows import MOMENT_HOURS, filled_later
 from crm_ml.features.timeline import date_of, zone_clock
 from crm_ml.jobs.definition import eligible, label_of, outcomes
 from crm_ml.jobs.evaluations import stakes
 from crm_ml.jobs.inputs import CHURN, CHURN_TABLES, LEADS, lead_tables, nothing_visible
 from crm_ml.jobs.settings import TuningSettings, Workspace
-from crm_ml.models import Calendar, Dataset, Label, TrainingPlan, make_dataset
+from crm_ml.models import Calendar, Dataset, Label, Model, TrainingPlan, make_dataset
 from crm_ml.models.candidates import Extras, added_candidates
 from crm_ml.models.kinds import half_life_of, own_of, rules_of
+from crm_ml.models.model import features_for
 from crm_ml.models.points import PointScheme
 
 if TYPE_CHECKING:
@@ -134,10 +137,27 @@ class Problem(ABC):
     def plan(self, day: dt.date, first: dt.date, extras: Extras) -> TrainingPlan:
         """Return what a training as of a day is told."""
 
-    def features(self, tables: Tables, spine: pd.DataFrame) -> pd.DataFrame:
-        """Return the features of the rows of a spine, with its columns and in its order."""
-        frame = build_features(tables, self.own_names(spine), of=self.subject)
+    @property
+    def choice(self) -> FeatureChoice:
+        """Which features its models are given."""
+        return self.workspace.choice_of(self.subject)
+
+    def features(self, tables: Tables, spine: pd.DataFrame, *, models: Sequence[Model] = ()) -> pd.DataFrame:
+        """Return the features of the rows of a spine, with its columns and in its order.
+
+        Without models it is what a training sees; with them the default set and what else these models read.
+        """
+        wanted = features_for(tables, models, self.subject) if models else self.choice.built(tables)
+        frame = build_features(tables, self.own_names(spine), features=wanted, of=self.subject)
         return frame.rename(columns={self.subject.key: n.CUSTOMER_ID})
+
+    def given(self, columns: Iterable[object]) -> tuple[str, ...]:
+        """Return those of the columns of a table for training that models are given, in its order."""
+        names = [str(name) for name in columns if name not in (n.CUSTOMER_ID, n.AS_OF, "cutoff")]
+        if self.choice.says_nothing:
+            return tuple(names)
+        declared = {feature.id: feature for feature in self.choice.declared()}
+        return tuple(name for name in names if self.choice.takes(declared.get(name) or _attribute(name, self.subject)))
 
     def own_names(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return rows with the id called by its own name."""
@@ -152,7 +172,13 @@ class Problem(ABC):
         frame = self.features(tables, spine.drop(columns=_SNAPSHOT, errors="ignore"))
         gap = self.label.gap_days
         data = make_dataset(frame, labels, gap_days=gap, horizon_days=horizons, snapshot=snapshot)
-        return replace(data, filled_later=self.filled_later(tables, day)), first
+        given, computed = self.given(data.features), self.computed
+        return replace(data, features=given, computed=computed, filled_later=self.filled_later(tables, day)), first
+
+    @property
+    def computed(self) -> frozenset[str]:
+        """Features of `features.yaml` that are computed from events, for the leak guard."""
+        return frozenset(feature.id for feature in self.choice.add)
 
     def filled_later(self, tables: Tables, day: dt.date) -> Mapping[str, tuple[int, int]]:
         """Return for which times of the description the mapping says something that the rows contradict."""
@@ -161,7 +187,7 @@ class Problem(ABC):
     @property
     def directions(self) -> Mapping[str, int]:
         """Feature id to the sign that is expected of it."""
-        return {feature.id: feature.direction for feature in default_features(of=self.subject)}
+        return {feature.id: feature.direction for feature in self.choice.chosen()}
 
     @property
     def extras(self) -> Extras:
@@ -387,6 +413,10 @@ def problem_of(workspace: Workspace, kind: str) -> Problem:
     ('problem_of', ['churn', 'leads'])
     """
     return _PROBLEMS[kind](workspace)
+
+
+def _attribute(name: str, of: Subject) -> AnyFeature:
+    return AttributeFeature(id=name, column=name, table=of.table, family="attributes")
 
 
 def _first_day(tables: Tables, day: dt.date, kind: str, table: str, column: str) -> dt.date:

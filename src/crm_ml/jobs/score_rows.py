@@ -75,7 +75,8 @@ def score_rows(
     if visible(tables, int(rows[_CUTOFF].max())).frames[main].num_rows == 0:
         raise nothing_visible(max(days), kind)
     model = serving.load(workspace)
-    frame = problem.features(tables, rows.rename(columns={problem.subject.key: n.CUSTOMER_ID}))
+    general = rows.rename(columns={problem.subject.key: n.CUSTOMER_ID})
+    frame = problem.features(tables, general, models=[model])
     require_declared(frame, model.features)
     # calibration may move with the season: it looks at the day
     dated = frame.assign(**{n.AS_OF: pd.Series(days, index=frame.index, dtype=object)})

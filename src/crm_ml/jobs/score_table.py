@@ -23,6 +23,7 @@ from crm_ml.features.attributes import own_features
 from crm_ml.features.outcome import CONTRACT_CANCELLED
 from crm_ml.models import Contributions, Model
 from crm_ml.models.explain.reasons import reasons_for
+from crm_ml.models.model import features_for
 from crm_ml.tables import Tables
 
 FILE_NAME = "churn_scores.parquet"
@@ -117,7 +118,7 @@ def customer_features(tables: Tables, how: Scoring) -> pd.DataFrame:
         If the model needs a feature that is not declared.
     """
     spine = make_spine(tables, [how.as_of], active_days=how.active_days, outcome=how.outcome)
-    frame = build_features(tables, spine)
+    frame = build_features(tables, spine, features=features_for(tables, [how.model]))
     missing = [name for name in (*how.model.features, *_VALUE_FEATURES) if name not in frame.columns]
     if missing:
         raise Failure(
@@ -148,7 +149,9 @@ def score_customers(frame: pd.DataFrame, seen: Tables, how: Scoring) -> Scored:
     value = value_at_stake(frame[n.NET_REVENUE_365D], cost=cost, margin_rate=how.margin_rate)
     tiers, tier_p = assign_tiers(p, value, tiers=how.tiers, previous=_aligned(how.previous, frame[n.CUSTOMER_ID]))
     kept = [tier != plain for tier, plain in zip(tiers, assign_tiers(p, value, tiers=how.tiers)[0], strict=True)]
-    told = reasons_for(frame, contributions, currency=seen.currency, features=own_features(seen))
+    told = reasons_for(
+        frame, contributions, currency=seen.currency, features=(*own_features(seen), *how.model.declared)
+    )
     reasons = [[reason.as_dict() for reason in row] for row in told]
     rows = len(frame)
     columns: dict[str, Any] = {

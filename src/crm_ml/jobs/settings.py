@@ -14,7 +14,10 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from crm_ml import names as n
 from crm_ml.errors import Failure, UsageError, did_you_mean
+from crm_ml.features.choice import FeatureChoice
 from crm_ml.features.outcome import CONTRACT_CANCELLED, NO_PURCHASE, PARTIAL, Outcome, OwnGap, Target
+from crm_ml.features.subjects import CUSTOMER, LEAD, Subject
+from crm_ml.jobs.features_file import read_choices
 from crm_ml.jobs.points import PointsSettings, fault_of_points
 from crm_ml.jobs.yamlfile import read_yaml
 from crm_ml.models.points import FeaturePoints, PointScheme, Step
@@ -200,6 +203,11 @@ class Settings(Strict):
     churn: ChurnSettings = Field(default_factory=lambda: ChurnSettings(), description="what churn means")
     leads: LeadSettings = Field(default_factory=lambda: LeadSettings(), description="what winning a lead means")
     margin_rate: float = Field(default=1.0, gt=0, le=1, description="margin per revenue where no cost is mapped")
+    features: str | None = Field(
+        default=None,
+        min_length=1,
+        description="file that says which features models are given; without the key `features.yaml`, if there is one",
+    )
     policy: str | None = Field(default=None, description="file with the policy for actions")
     lead_policy: str | None = Field(default=None, description="file with the policy for leads, written like the other")
     tracking: TrackingSettings = Field(default_factory=lambda: TrackingSettings(), description="MLflow store")
@@ -263,12 +271,33 @@ class Workspace:
         return inside(self.root, "mlflow")
 
     @cached_property
+    def _choices(self) -> tuple[dict[str, FeatureChoice], dict[str, Any]]:
+        return read_choices(self.root, self.settings.features)
+
+    def choice_of(self, of: Subject) -> FeatureChoice:
+        """Return which features models of a kind of subject are given.
+
+        Raises
+        ------
+        UsageError
+            With all faults of the file at once.
+        """
+        return self._choices[0][of.name]
+
+    def _chosen(self, of: Subject) -> dict[str, Any]:
+        """Return what is said about features, for a hash: a workspace that says nothing keeps its hash."""
+        said = self._choices[1]
+        part = said.get("leads", {}) if of == LEAD else {key: each for key, each in said.items() if key != "leads"}
+        return {"features": part} if part else {}
+
+    @cached_property
     def lead_config_hash(self) -> str:
         """SHA-256 over the settings that change scores of leads, as `config_hash` is over those of customers."""
         relevant = self.settings.model_dump(mode="json", include={"version", "currency", "timezone", "leads"})
         del relevant["leads"]["tuning"]
         if not relevant["leads"]["points"]:  # who has none keeps the hash
             del relevant["leads"]["points"]
+        relevant |= self._chosen(LEAD)
         return hashlib.sha256(canonical_json(relevant).encode()).hexdigest()
 
     @cached_property
@@ -280,7 +309,8 @@ class Workspace:
         del relevant["churn"]["tuning"]  # how a model is searched for; its bundle says what was found
         # what is not said must not count: a workspace keeps its hash when a variant is added that it does not use
         churn = {key: value for key, value in relevant["churn"].items() if value not in (None, NO_PURCHASE, [])}
-        return hashlib.sha256(canonical_json({**relevant, "churn": churn}).encode()).hexdigest()
+        told = {**relevant, "churn": churn, **self._chosen(CUSTOMER)}
+        return hashlib.sha256(canonical_json(told).encode()).hexdigest()
 
 
 def inside(root: Path, name: str) -> Path:
@@ -331,7 +361,9 @@ def open_workspace(path: str | Path = ".") -> Workspace:
         raise UsageError(
             f"There is no folder {root}", remedy="Name the workspace with --workspace.", code="no_workspace"
         )
-    return Workspace(root, parse_settings(read_yaml(root / FILE_NAME)))
+    workspace = Workspace(root, parse_settings(read_yaml(root / FILE_NAME)))
+    workspace.choice_of(CUSTOMER)  # a faulty file is said at once
+    return workspace
 
 
 def parse_settings(value: Mapping[str, Any]) -> Settings:

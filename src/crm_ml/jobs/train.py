@@ -201,7 +201,7 @@ def train(
         dataset, first = problem.dataset(tables, day)
         crash_point("train.dataset_built")
         added = extras(workspace, day, kind=kind, trials=trials, keep=not dry_run)
-        training = _fit(problem, dataset, day, first, say, added)
+        training = _with_declared(problem, _fit(problem, dataset, day, first, say, added))
         crash_point("train.fitted")
         facts = {
             "as_of": day.isoformat(),
@@ -270,6 +270,12 @@ def _fit(
 ) -> Training:
     plan = problem.plan(day, first, added)
     return train_model(dataset, plan, progress=lambda what, share: say(f"training {share:4.0%}: {what}"))
+
+
+def _with_declared(problem: Problem, training: Training) -> Training:
+    """Return the training whose model keeps the features of the workspace that it needs."""
+    declared = problem.choice.own_of(training.model.features)
+    return training if not declared else replace(training, model=replace(training.model, declared=declared))
 
 
 @contextmanager

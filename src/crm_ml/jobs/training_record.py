@@ -64,6 +64,7 @@ def training_record(
         "tables/snapshots.csv": _snapshots(training).to_csv(index=False, lineterminator="\n"),
         "tables/candidates.csv": training.candidates.to_csv(index=False, lineterminator="\n"),
         "tables/leak_guard.csv": training.leaks.table.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
+        "tables/features_left_out.csv": _left_out(training).to_csv(index=False, lineterminator="\n"),
         "tables/list_stability.csv": lists.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
         "tables/importance.csv": importance.to_csv(index=False, lineterminator="\n"),
         "tables/importance.json": _split(importance),
@@ -84,6 +85,12 @@ def training_record(
         figures=_pictures(training, explained),
         bundle=bundle,
     )
+
+
+def _left_out(training: Training) -> pd.DataFrame:
+    """Return the features that the model was not given, and why."""
+    held = dict.fromkeys(training.leaks.held_back, "held back by the leak guard")
+    return pd.DataFrame(sorted((held | dict(training.left_out)).items()), columns=["feature", "why"])
 
 
 def _split(table: pd.DataFrame) -> str:

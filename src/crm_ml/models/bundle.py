@@ -20,8 +20,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from crm_ml.errors import DamagedArtefact, Failure
+from crm_ml.errors import DamagedArtefact, Failure, UsageError
 from crm_ml.faults import crash_point
+from crm_ml.features.spec import AnyFeature
+from crm_ml.features.stored import as_json, from_json
 from crm_ml.models.boosting import Boosting
 from crm_ml.models.calibration import calibration_from_json
 from crm_ml.models.columns import Column, ColumnContract
@@ -115,6 +117,7 @@ def write_bundle(model: Model, folder: Path, meta: Mapping[str, Any] | None = No
         "feature_count": len(model.contract.columns),
         "files": {name: _sha(content) for name, content in contents.items()},
         "meta": dict(meta or {}),
+        **({"declared": [as_json(feature) for feature in model.declared]} if model.declared else {}),
     }
     contents[BUNDLE_FILE] = canonical_json({**bundle, "self_sha256": _sha(canonical_json(bundle))})
     # bundle.json comes last: without it a folder is not a bundle
@@ -371,7 +374,15 @@ def _assemble(folder: Path, files: _Files) -> Model:
         calibration=calibration_from_json(_parse(folder, "calibration.json", contents["calibration.json"])),
         label=Label.from_json(bundle["label"]),
         train_as_of=dt.date.fromisoformat(bundle["train_as_of"]),
+        declared=_declared(bundle.get("declared", [])),
     )
+
+
+def _declared(values: Any) -> tuple[AnyFeature, ...]:
+    try:
+        return tuple(from_json(value) for value in values)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 def _check_sense(folder: Path, model: Model, bundle: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_ml import names
 from crm_ml.errors import DataError, Finding, did_you_mean
 
 FloatArray = NDArray[np.float64]
@@ -19,6 +21,23 @@ Kind = Literal["number", "category"]
 
 MIN_CUSTOMERS_PER_LEVEL = 5
 MAX_LEVELS = 200
+EMPTY, CONSTANT, DUPLICATE = "empty", "constant", "duplicate"
+"""Why a feature is left out of a training."""
+_MAP_TABLES = "Map the tables they come from if you want them."
+_NOTHING_LOST = "Nothing to do: nothing is lost."
+_READ_BY_NAME = frozenset(
+    (
+        names.DAYS_SINCE_LAST_ORDER,
+        names.DAYS_SINCE_FIRST_ORDER,
+        names.DAYS_SINCE_LAST_ORDER_OVER_OWN_GAP,
+        names.ORDER_DAYS_COUNT,
+        names.ORDER_GAP_DAYS_MEAN,
+        names.ORDERS_COUNT_365D,
+        names.NET_REVENUE_365D,
+        "lead_source",
+        "lead_stage_rank",
+    )
+)
 _NAME = re.compile(r"[A-Za-z0-9_.\-]+")
 
 
@@ -127,12 +146,35 @@ def _levels(values: pd.Series[Any], customers: pd.Series[Any]) -> tuple[str, ...
     return tuple(sorted(str(level) for level in counts.index[:MAX_LEVELS]))
 
 
-def learn_columns(
-    frame: pd.DataFrame, features: Sequence[str], customers: pd.Series[Any]
-) -> tuple[ColumnContract, list[Finding]]:
-    """Return the contract of the usable features, and findings that name those dropped.
+@dataclass(frozen=True)
+class Selection:
+    """The contract of the usable features, and why each of the others was left out: empty, constant or duplicate."""
 
-    A feature without any value or with a single value is dropped. Category levels held by fewer than five customers are
+    contract: ColumnContract
+    left_out: Mapping[str, str]
+
+    def findings(self) -> list[Finding]:
+        """Return one note per reason."""
+        told = (
+            ("empty_features", "have no value in the training rows", EMPTY, _MAP_TABLES),
+            ("constant_features", "have one value only in the training rows", CONSTANT, _MAP_TABLES),
+            ("duplicate_features", "say in every training row exactly what another one says", DUPLICATE, _NOTHING_LOST),
+        )
+        found = []
+        for code, what, reason, remedy in told:
+            names = [name for name, why in self.left_out.items() if why.startswith(reason)]
+            if names:
+                shown = [f"{name} ({self.left_out[name]})" for name in names] if reason == DUPLICATE else names
+                message = f"{len(names)} features {what} and were left out"
+                found.append(Finding("info", code, message, remedy, count=len(names), examples=shown))
+        return found
+
+
+def select_columns(frame: pd.DataFrame, features: Sequence[str], customers: pd.Series[Any]) -> Selection:
+    """Return which features can be learnt from.
+
+    A feature without any value, with a single value, or with exactly the values of an earlier one is dropped; what the
+    rules and the logistic regression read is never the duplicate. Category levels held by fewer than five customers are
     not stored: they cannot be learnt from, and a model file must not name single persons.
 
     Raises
@@ -142,10 +184,9 @@ def learn_columns(
 
     Examples
     --------
-    >>> frame = pd.DataFrame({"x": [1.0, 2.0], "empty": [None, None], "same": [3.0, 3.0]})
-    >>> contract, findings = learn_columns(frame, ["x", "empty", "same"], pd.Series(["a", "b"]))
-    >>> contract.ids, [(f.code, f.count, f.examples) for f in findings]
-    (('x',), [('empty_features', 1, ('empty',)), ('constant_features', 1, ('same',))])
+    >>> frame = pd.DataFrame({"x": [1.0, 2.0], "again": [1.0, 2.0], "same": [3.0, 3.0]})
+    >>> select_columns(frame, ["x", "again", "same"], pd.Series(["a", "b"])).left_out
+    {'again': 'duplicate of x', 'same': 'constant'}
     """
     unsafe = [name for name in features if not _NAME.fullmatch(name)]
     if unsafe:
@@ -154,36 +195,47 @@ def learn_columns(
             remedy="Rename these features.",
             code="bad_feature_name",
         )
-    columns: list[Column] = []
-    empty: list[str] = []
-    constant: list[str] = []
-    for name in features:
+    usable: dict[str, Column] = {}
+    left_out: dict[str, str] = {}
+    seen: dict[tuple[object, ...], str] = {}
+    # those that others read by name come first, so that they are never the duplicate
+    for name in sorted(features, key=lambda name: name not in _READ_BY_NAME):
         values = frame[name]
-        if is_text(values):
-            column = Column(name, "category", _levels(values, customers))
-        else:
-            column = Column(name, "number")
+        column = Column(name, "category", _levels(values, customers)) if is_text(values) else Column(name, "number")
         codes = _encode(values, column)
         present = codes[~np.isnan(codes)]
         if present.size == 0:
-            empty.append(name)
+            left_out[name] = EMPTY
         elif present.size == codes.size and present.min() == present.max():
-            constant.append(name)
+            left_out[name] = CONSTANT
         else:
-            columns.append(column)
-    findings = [
-        Finding(
-            "info",
-            code,
-            f"{len(names)} features {what} in the training rows and were left out",
-            "Map the tables they come from if you want them.",
-            count=len(names),
-            examples=names,
-        )
-        for code, what, names in (
-            ("empty_features", "have no value", empty),
-            ("constant_features", "have one value only", constant),
-        )
-        if names
-    ]
-    return ColumnContract(tuple(columns)), findings
+            key = (column.kind, column.levels, _digest(codes))
+            if key in seen and name not in _READ_BY_NAME:
+                left_out[name] = f"{DUPLICATE} of {seen[key]}"
+            else:
+                seen.setdefault(key, name)
+                usable[name] = column
+    columns = tuple(usable[name] for name in features if name in usable)
+    return Selection(ColumnContract(columns), {name: left_out[name] for name in features if name in left_out})
+
+
+def _digest(codes: FloatArray) -> bytes:
+    # one zero and one missing value, not several
+    plain = np.where(np.isnan(codes), np.nan, codes + 0.0)
+    return hashlib.sha256(plain.tobytes()).digest()
+
+
+def learn_columns(
+    frame: pd.DataFrame, features: Sequence[str], customers: pd.Series[Any]
+) -> tuple[ColumnContract, list[Finding]]:
+    """Return the contract of the usable features, and findings that name those dropped; see `select_columns`.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"x": [1.0, 2.0], "empty": [None, None], "same": [3.0, 3.0]})
+    >>> contract, findings = learn_columns(frame, ["x", "empty", "same"], pd.Series(["a", "b"]))
+    >>> contract.ids, [(f.code, f.count, f.examples) for f in findings]
+    (('x',), [('empty_features', 1, ('empty',)), ('constant_features', 1, ('same',))])
+    """
+    selection = select_columns(frame, features, customers)
+    return selection.contract, selection.findings()

@@ -38,6 +38,8 @@ class Dataset:
     filled_later : mapping of str to (int, int)
         Features that hold a time, which the mapping says is known from the first row on: for how many subjects it lies
         after that, of how many who have it. For the leak guard.
+    computed : frozenset of str
+        Features besides those of the catalogue that are computed from events, so that they cannot know the outcome.
     """
 
     frame: pd.DataFrame
@@ -46,6 +48,7 @@ class Dataset:
     label_end: DayArray
     snapshot: DayArray | None = None
     filled_later: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    computed: frozenset[str] = frozenset()
 
     @property
     def days(self) -> DayArray:
@@ -61,7 +64,8 @@ class Dataset:
         """Return the data set of the chosen rows, in the same order."""
         snapshot = None if self.snapshot is None else self.snapshot[rows]
         frame = self.frame[rows].reset_index(drop=True)
-        return Dataset(frame, self.y[rows], self.features, self.label_end[rows], snapshot, self.filled_later)
+        told = self.filled_later, self.computed
+        return Dataset(frame, self.y[rows], self.features, self.label_end[rows], snapshot, *told)
 
     def __len__(self) -> int:
         return len(self.y)

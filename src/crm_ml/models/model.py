@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from crm_ml.features.choice import needed_features
 from crm_ml.features.outcome import Outcome
+from crm_ml.features.spec import AnyFeature
+from crm_ml.features.subjects import CUSTOMER, Subject
 from crm_ml.models.calibration import Calibration
 from crm_ml.models.columns import ColumnContract, FloatArray
 from crm_ml.models.explain.contributions import Contributions, as_contributions
 from crm_ml.models.scorer import Scorer
 from crm_ml.names import AS_OF
+
+if TYPE_CHECKING:
+    from crm_ml.tables import Tables
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,8 @@ class Model:
         What is predicted.
     train_as_of : datetime.date
         The day as of which it was trained; it must not score an earlier day.
+    declared : tuple of features
+        Of the features it needs, those that are the workspace's own: kept with it, whatever the workspace says later.
     """
 
     scorer: Scorer
@@ -107,6 +115,7 @@ class Model:
     calibration: Calibration
     label: Label
     train_as_of: dt.date
+    declared: tuple[AnyFeature, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -145,3 +154,16 @@ class Model:
         parts, base = self.scorer.contributions(self.contract.encode(frame))
         ordered = {name: parts[name] for name in self.features}
         return as_contributions(ordered, base, frame.index)
+
+
+def features_for(tables: Tables, models: Sequence[Model], of: Subject = CUSTOMER) -> list[AnyFeature] | None:
+    """Return what a table must hold for these models to score its rows.
+
+    Returns
+    -------
+    list or None
+        For `build_features`; None where the default set has it all.
+    """
+    ids = [name for model in models for name in model.features]
+    kept = {feature.id: feature for model in models for feature in model.declared}
+    return needed_features(tables, ids, kept=tuple(kept.values()), of=of)

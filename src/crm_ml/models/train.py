@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from crm_ml.errors import Finding, HeldBack
+from crm_ml.errors import HeldBack
 from crm_ml.features.outcome import Outcome
 from crm_ml.models.calibration import Calibration, Choice, calibrate, choose_calibration
 from crm_ml.models.candidates import RECENT, Extras, with_own
-from crm_ml.models.columns import ColumnContract, FloatArray, learn_columns
+from crm_ml.models.columns import ColumnContract, FloatArray, Selection, learn_columns, select_columns
 from crm_ml.models.dataset import (
     BoolArray,
     Dataset,
@@ -270,9 +270,9 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     say("refit", 0.85)
     wanted = names if every else (chosen,)
     later = {name: _later(inner, fit_rows, margins, evaluation_rows, name) for name in wanted}
-    models, choices, train_findings = _refit(data, plan, recipe, later)
+    models, choices, selection = _refit(data, plan, recipe, later)
     choice = choices[chosen]
-    findings += [*train_findings, calibration_choice(choice)]
+    findings += [*selection.findings(), calibration_choice(choice)]
     compared = chosen if chosen in candidates else (order[0] if order else "")
     refused = chosen not in candidates
     table["chosen"] = table["name"] == chosen
@@ -307,6 +307,7 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
         findings=tuple(sorted(findings, key=lambda f: ("error", "warning", "info").index(f.severity))),
         leaks=leaks,
         jump=jump,
+        left_out=selection.left_out,
     )
     evaluated = {
         name: Model(scorer, contract.only(scorer.needs), calibrations[name], plan.label, plan.train_as_of)
@@ -445,9 +446,10 @@ def _later(inner: OutOfTime, fit: Rows, margins: Mapping[str, FloatArray], evalu
 
 def _refit(
     data: Dataset, plan: TrainingPlan, recipe: Recipe, later: Mapping[str, _Later]
-) -> tuple[dict[str, Model], dict[str, Choice], list[Finding]]:
+) -> tuple[dict[str, Model], dict[str, Choice], Selection]:
     """Return the named ones fitted on all mature snapshots, each calibrated by its own predictions of later rows."""
-    contract, findings = learn_columns(data.frame, data.features, data.frame[CUSTOMER_ID])
+    selection = select_columns(data.frame, data.features, data.frame[CUSTOMER_ID])
+    contract = selection.contract
     rows = Rows(
         contract.encode(data.frame), data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)
     )
@@ -462,7 +464,7 @@ def _refit(
         name: Model(scorers[name], contract.only(scorers[name].needs), choice.calibration, plan.label, plan.train_as_of)
         for name, choice in choices.items()
     }
-    return models, choices, findings
+    return models, choices, selection
 
 
 def _evaluation_frame(

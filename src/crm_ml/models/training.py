@@ -54,6 +54,8 @@ class Training:
         How the calibration was chosen: every way to set the level and every curve, how each did on later slices.
     jump : Jump or None
         Where the rate of leads jumped over their creation.
+    left_out : dict of str
+        Features that could not be learnt from in the refit, and why: ``empty``, ``constant``, ``duplicate of ...``.
     """
 
     verdict: Literal["champion", "refused"]
@@ -75,6 +77,7 @@ class Training:
     leaks: LeakReport = field(default_factory=LeakReport)
     calibration: Choice | None = None
     jump: Jump | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def model_kind(self) -> str:

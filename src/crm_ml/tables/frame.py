@@ -35,6 +35,9 @@ class Tables:
     findings : tuple of Finding
     quarantine : mapping of str to pyarrow.Table
         Rows that were set aside, with the reason in the last column.
+    whole : Tables, optional
+        The tables of the whole company where these are the rows of some of its customers: what is known of all
+        customers is computed from them.
     """
 
     frames: Mapping[str, pa.Table]
@@ -45,6 +48,7 @@ class Tables:
     known_from: Mapping[str, Mapping[str, str]]
     findings: tuple[Finding, ...] = ()
     quarantine: Mapping[str, pa.Table] = field(default_factory=dict)
+    whole: Tables | None = None
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}: {len(frame)}" for name, frame in self.frames.items())

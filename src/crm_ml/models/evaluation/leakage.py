@@ -16,7 +16,7 @@ import pandas as pd
 from crm_ml.errors import Finding, did_you_mean
 from crm_ml.features.attributes import FEATURES as DESCRIPTIVE
 from crm_ml.features.attributes import slug
-from crm_ml.features.catalogue import CATALOGUE, LEAD_CATALOGUE, default_features
+from crm_ml.features.catalogue import CATALOGUE, LEAD_CATALOGUE, default_features, optional_features
 from crm_ml.features.leads import LINKED
 from crm_ml.features.spec import AnyFeature, AttributeFeature, Feature
 from crm_ml.features.subjects import LEAD
@@ -175,7 +175,7 @@ def find_leaks(dataset: Dataset, *, allow: Iterable[str] = (), seed: int = 0, te
     if not len(data) or data.y.all() or not data.y.any():
         return LeakReport()
     found = fates(who, data.days, data.y, label_days=label_days, seed=seed)
-    computed = _computed()
+    computed = _computed() | data.computed
     leaks = [
         _computed_leak(name, data) if name in computed else _look(name, data, who, found, terms)
         for name in data.features
@@ -197,7 +197,7 @@ def _said_of(finding: Finding, words: Sequence[tuple[str, str]]) -> Finding:
 
 
 def _computed() -> set[str]:
-    declared = (*default_features(), *default_features(of=LEAD))
+    declared = (*default_features(), *optional_features(), *default_features(of=LEAD))
     return {f.id for f in declared if not _described(f)}
 
 

@@ -98,7 +98,7 @@ def only_customer(tables: Tables, customer_id: str) -> Tables:
         frames[n.PAYMENTS] = _whole_keys(n.PAYMENTS, payments, ours)
     elif n.PAYMENTS in tables.frames:
         frames[n.PAYMENTS] = tables.frames[n.PAYMENTS].slice(0, 0)
-    return replace(tables, frames=frames)
+    return replace(tables, frames=frames, whole=tables.whole or tables)
 
 
 def _whole_keys(name: str, frame: pa.Table, ours: Any) -> pa.Table:

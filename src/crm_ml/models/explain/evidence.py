@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from crm_ml.features import CATALOGUE, AttributeFeature, Feature, FunctionFeature, default_features
-from crm_ml.features.catalogue import INPUTS
+from crm_ml.features import CATALOGUE, CUSTOMER, OPTIONAL, AttributeFeature, Feature, FunctionFeature, default_features
+from crm_ml.features.catalogue import inputs_of
 from crm_ml.features.spec import AnyFeature
 from crm_ml.models.explain.customer import CustomerRecord
 
@@ -52,7 +52,12 @@ class Evidence:
     total: int = 0
 
 
-def rows_behind(feature_id: str | None, record: CustomerRecord, values: Mapping[str, Any] | None = None) -> Evidence:
+def rows_behind(
+    feature_id: str | None,
+    record: CustomerRecord,
+    values: Mapping[str, Any] | None = None,
+    own: Sequence[AnyFeature] = (),
+) -> Evidence:
     """Return the rows that a feature was computed from, newest first.
 
     Orders, invoices and contacts that lie outside the feature's window are shown too where fewer than three lie in it:
@@ -66,6 +71,8 @@ def rows_behind(feature_id: str | None, record: CustomerRecord, values: Mapping[
         What is known of the customer.
     values : mapping, optional
         Values of the features by id, for those that are a column of the customers table.
+    own : sequence of features
+        Declared besides the catalogue.
 
     Examples
     --------
@@ -77,14 +84,16 @@ def rows_behind(feature_id: str | None, record: CustomerRecord, values: Mapping[
     >>> rows_behind("days_since_last_order", record).rows
     ({'on': datetime.date(2026, 1, 5), 'order_id': 'A', 'amount': 100.0, 'days_since_previous': None},)
     """
-    known = {feature.id: feature for feature in (*CATALOGUE, *INPUTS, *default_features())}
+    known = {
+        feature.id: feature for feature in (*CATALOGUE, *inputs_of(CUSTOMER), *OPTIONAL, *default_features(), *own)
+    }
     feature = known.get(feature_id or "")
     if isinstance(feature, AttributeFeature) or (feature_id or "").startswith("attribute_"):
         name = feature.column if isinstance(feature, AttributeFeature) else str(feature_id)
         value = _plain((values or {}).get(str(feature_id)))
         return Evidence("attributes", ({"attribute": name, "value": value},), 1)
     leaves = [] if feature is None else list(_leaves(feature, known))
-    if not leaves:
+    if not leaves or leaves[0].source not in _SHOWN:
         return Evidence()
     kind, source = _kind(leaves[0]), leaves[0].source
     frame, day = _table(kind, leaves[0], record), _DAY.get(source) or _DAY.get(kind, "on")
@@ -109,17 +118,25 @@ def _first_day(leaves: list[Feature | FunctionFeature], as_of: dt.date) -> dt.da
     return as_of - dt.timedelta(days=min(reach, as_of.toordinal() - 1))
 
 
+_LINES = ("orders", "order_lines", "order_gaps", "purchases", "priced_lines", "product_lines", "category_lines")
+_CONTACTS = ("interactions", "contact_gaps", "resolutions", "contact_persons")
+_INVOICES = ("invoices", "open_invoices", "overdue_invoices", "settlements", "credit_notes")
+_SHOWN = frozenset((*_LINES, *_CONTACTS, *_INVOICES, "payments", "disputes", "surveys"))
+"""Streams whose rows can be shown: those of contracts, deliveries and pools are not part of a record."""
+
+
 def _kind(leaf: Feature | FunctionFeature) -> str:
     where = leaf.where if isinstance(leaf, Feature) else {}
     measure = leaf.measure if isinstance(leaf, Feature) else ""
-    if leaf.source in ("orders", "order_lines", "order_gaps"):
+    if leaf.source in _LINES:
         if where.get("is_return") == 1 or measure == "returned_amount":
             return "returns"
         if measure in ("discount_amount", "list_amount"):
             return "discounts"
-        return "products" if measure == "product_id" else "orders"
+        of_products = measure == "product_id" or leaf.source in ("product_lines", "category_lines")
+        return "products" if of_products else "orders"
     kinds = {"payments": "payments", "disputes": "disputes", "surveys": "surveys"}
-    if leaf.source in ("interactions", "contact_gaps"):
+    if leaf.source in _CONTACTS:
         return "contacts"
     if leaf.source in kinds:
         return kinds[leaf.source]
@@ -178,8 +195,8 @@ def _invoices(invoices: pd.DataFrame | None, source: str, where: Mapping[str, An
         invoices = invoices[invoices["due_on"].notna()]
     if source == "settlements":
         invoices = invoices[invoices["paid_on"].notna()]
-    if "is_credit_note" in where:
-        invoices = invoices[(invoices["amount"] < 0) == bool(where["is_credit_note"])]
+    if "is_credit_note" in where or source == "credit_notes":
+        invoices = invoices[(invoices["amount"] < 0) == bool(where.get("is_credit_note", True))]
     return invoices
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_ml.features import LEAD, AnyFeature, default_features
+from crm_ml.features import LEAD, AnyFeature, default_features, optional_features
 from crm_ml.features.spec import CAUSES, LEAD_CAUSES
 from crm_ml.models.explain.contributions import Contributions
 
@@ -89,7 +89,8 @@ def causes() -> tuple[str, ...]:
 
 def declared_features(extra: Iterable[AnyFeature] = ()) -> dict[str, AnyFeature]:
     """Return the known features of customers and leads by id: catalogue, those added in this process, the given."""
-    return {feature.id: feature for feature in (*default_features(), *default_features(of=LEAD), *extra)}
+    known = (*default_features(), *optional_features(), *default_features(of=LEAD), *extra)
+    return {feature.id: feature for feature in known}
 
 
 def about_leads(feature_ids: Iterable[object]) -> bool:

@@ -33,7 +33,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from crm_ml.errors import UsageError
-from crm_ml.features import CATALOGUE, LEAD_CATALOGUE, AnyFeature
+from crm_ml.features import CATALOGUE, LEAD_CATALOGUE, OPTIONAL, AnyFeature
 from crm_ml.models.explain import amounts, texts_de, texts_de_leads, texts_en, texts_en_leads
 from crm_ml.models.explain.groups import declared_features, feature_label
 from crm_ml.models.explain.texts_de_orders import Texts
@@ -42,6 +42,7 @@ from crm_ml.models.explain.tones_leads import WAITS
 
 Value = float | str | None
 _CATALOGUE: Final = frozenset(feature.id for feature in (*CATALOGUE, *LEAD_CATALOGUE))
+_OPTIONAL: Final = frozenset(feature.id for feature in OPTIONAL)
 _WINDOW: Final = re.compile(r"(.+)_(\d+)d")
 _SLOT: Final = re.compile(r"\{(\w+)(?:\|([^|}]*)\|([^|}]*)|:(\w))?\}")
 _LEADS: Final = "lead_"
@@ -269,7 +270,9 @@ def _own(feature_id: str, declared: AnyFeature | None, value: Value, how: tuple[
     texts = texts_de.OWN if language == "de" else texts_en.OWN
     if leads:
         texts = texts_de_leads.OWN if language == "de" else texts_en_leads.OWN
-    label = _shown(feature_label(feature_id, language, declared), language)
+    label = feature_label(feature_id, language, declared)
+    if feature_id not in _OPTIONAL:
+        label = _shown(label, language)
     words = {"label": label[:1].upper() + label[1:]}
     if value is None:
         return _filled(texts["null"], language, words)
