@@ -23,7 +23,8 @@ _FOREVER = np.int64(FOREVER)
 _NULL = np.int64(NULL)
 
 
-def _compiled(function: F) -> F:
+def compiled(function: F) -> F:
+    """Return the function compiled by numba without the interpreter's lock, kept on disk for the next process."""
     try:
         return cast("F", numba.njit(nogil=True, cache=True)(function))
     except RuntimeError:  # no folder for the cache can be written: compile in every process
@@ -31,7 +32,7 @@ def _compiled(function: F) -> F:
         return cast("F", numba.njit(nogil=True)(function))
 
 
-@_compiled
+@compiled
 def rows_above(row_from: I64, keys: I64, subject: I64, values: I64) -> I32:
     """Return for each event the first row of its subject whose key is greater than the value."""
     out = np.empty(len(values), np.int32)
@@ -49,7 +50,7 @@ def rows_above(row_from: I64, keys: I64, subject: I64, values: I64) -> I32:
     return out
 
 
-@_compiled
+@compiled
 def running_sum(start: I32, end: I32, x: I64, rows: int) -> I64:
     """Return for each row the sum of x over the events whose run holds it."""
     out = np.zeros(rows + 1, np.int64)
@@ -62,7 +63,7 @@ def running_sum(start: I32, end: I32, x: I64, rows: int) -> I64:
     return out[:rows]
 
 
-@_compiled
+@compiled
 def running_max(start: I32, end: I32, x: I64, rows: int) -> I64:
     """Return for each row the greatest x of the events whose run holds it; NULL where there is none."""
     out = np.full(rows, _NULL, np.int64)
@@ -72,7 +73,7 @@ def running_max(start: I32, end: I32, x: I64, rows: int) -> I64:
     return out
 
 
-@_compiled
+@compiled
 def latest(start: I32, end: I32, stop: I32, t: I64, x: I64, rows: int) -> I64:
     """Return for each row the index of the latest event whose run holds it (equal times: the greatest x); -1 for none.
 
@@ -99,7 +100,7 @@ def latest(start: I32, end: I32, stop: I32, t: I64, x: I64, rows: int) -> I64:
     return out
 
 
-@_compiled
+@compiled
 def distinct(group: I64, start: I32, end: I32, rows: int) -> I64:
     """Return for each row the number of groups with an event whose run holds it; equal groups are adjacent."""
     out = np.zeros(rows + 1, np.int64)
@@ -135,7 +136,7 @@ def distinct(group: I64, start: I32, end: I32, rows: int) -> I64:
     return out[:rows]
 
 
-@_compiled
+@compiled
 def supersede(key: I64, known: I64, seen_from: I64) -> I64:
     """Return for rows sorted by (key, known) until when each is the newest visible version of its key.
 
@@ -160,7 +161,7 @@ def supersede(key: I64, known: I64, seen_from: I64) -> I64:
     return until
 
 
-@_compiled
+@compiled
 def group_states(
     group: I64, t: I64, seen_from: I64, seen_until: I64, removals: I64, x: I64
 ) -> tuple[I64, I64, I64, I64, I64, I64]:
@@ -223,7 +224,7 @@ def group_states(
     return first[:states], at[:states], begins[:states], ends[:states], rows[:states], sums[:, :states]
 
 
-@_compiled
+@compiled
 def gap_states(subject: I64, day: I64, t: I64, when: I64, which: I64) -> tuple[I64, I64, I64, I64, I64]:
     """Return the gaps between consecutive visible event days, each with the span of time in which it is seen.
 
@@ -316,7 +317,7 @@ def gap_states(subject: I64, day: I64, t: I64, when: I64, which: I64) -> tuple[I
     return g_row[:found], g_t[:found], g_days[:found], g_from[:found], g_until[:found]
 
 
-@_compiled
+@compiled
 def balance_states(
     groups: int, at_from: I64, at: I64, inv_from: I64, inv: I64, pay_from: I64, pay: I64
 ) -> tuple[I64, I64, I64, I64, I64]:
