@@ -1,6 +1,6 @@
 """Bins of a feature's values: all values of a bin go the same way at every node of the model.
 
-A numeric feature's bins are ``(-inf, c0], (c0, c1], ..., (cm, inf]`` and one for NaN, where the cuts are the model's own
+A numeric feature's bins are ``(-inf, c0], (c0, c1], ..., (cm, inf]`` and one for NaN; the cuts are the model's own
 thresholds and both ends of what LightGBM takes for zero. A category's bins are one per code that some node names, and
 one for everything else. So a node is described by the bins that go left, and the peculiarities of LightGBM's
 comparisons (missing types, zeros, codes) are gone after this module.
@@ -184,6 +184,13 @@ def bin_codes(values: F64, codes: F64, out: U16) -> None:
         out[i] = other
         if x > -1.0 and x < _CODES_END:  # LightGBM cuts fractions off; what is no int32 is in no set; NaN fails both
             code = np.trunc(x)
-            at = np.searchsorted(codes, code)
-            if at < other and codes[at] == code:
-                out[i] = at
+            low = 0
+            high = other
+            while low < high:
+                middle = (low + high) >> 1
+                if codes[middle] < code:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low < other and codes[low] == code:
+                out[i] = low

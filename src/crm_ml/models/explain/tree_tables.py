@@ -1,4 +1,4 @@
-"""Tables of SHAP values for runs of neighbouring leaves of one tree (the algorithm: docs/how-it-works.md, section 6)."""
+"""Tables of SHAP values for runs of neighbouring leaves of one tree (how: docs/how-it-works.md, section 6)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crm_ml.features.kernels import compiled
+from crm_ml.models.explain.tree_cells import I32, U8, Tree, cells_of_tree, leaf_conditions, leaves_in_order, refine
 from crm_ml.models.explain.tree_text import F64, I64
 
 U16 = NDArray[np.uint16]
-U8 = NDArray[np.uint8]
-I32 = NDArray[np.int32]
 
 MOST_CONDITIONS = 16
 """A leaf with more distinct features on its path has no table: 2**16 states are what two bytes can name."""
@@ -91,119 +90,23 @@ def leaf_table(share: F64, value: float, at: F64, weight: F64) -> F64:
 
 
 @compiled
-def _refine(cells: I32, condition: U8, size: int) -> int:
-    """Split cells by a condition in place, numbered as they first appear; return how many there are now."""
-    number = np.full(2 * size, -1, np.int32)
-    found = 0
-    for b in range(len(cells)):
-        key = 2 * cells[b] + condition[b]
-        if number[key] < 0:
-            number[key] = found
-            found += 1
-        cells[b] = number[key]
-    return found
+def _plan(size: I64, many: I64, which: I64, held: U8) -> tuple[I64, I64, I64]:
+    """Return where the runs of leaves end, how many features each has, and how many states.
 
-
-@compiled
-def _cells_of_tree(feature: I64, flag_from: I64, flags: U8, bins: I64) -> tuple[I64, I32, I64, U8]:
-    """Join the bins that go the same way at all nodes of a tree into cells.
-
-    Returns the tree's features, the cell of each bin (a row per feature), the number of cells per feature, and which
-    cells go left (a row per node).
+    Of all partitions whose runs keep to `RUN_CELLS`, the one with the fewest features in all (dynamic programming).
     """
-    own = np.unique(feature)
-    cells = np.zeros((len(own), bins[own].max()), np.int32)
-    size = np.ones(len(own), np.int64)
-    for node in range(len(feature)):
-        j = np.searchsorted(own, feature[node])
-        condition = flags[flag_from[node] : flag_from[node] + bins[feature[node]]]
-        size[j] = _refine(cells[j, : len(condition)], condition, size[j])
-    left = np.zeros((len(feature), size.max()), np.uint8)
-    for node in range(len(feature)):
-        j = np.searchsorted(own, feature[node])
-        for b in range(bins[feature[node]]):
-            left[node, cells[j, b]] = flags[flag_from[node] + b]
-    return own, cells, size, left
-
-
-@compiled
-def _leaves_in_order(left: I64, right: I64) -> tuple[I64, I64]:
-    """Return the leaves from left to right, and the parent of each node and (behind the nodes) of each leaf."""
-    nodes = len(left)
-    order = np.empty(nodes + 1, np.int64)
-    parent = np.full(2 * nodes + 1, -1, np.int64)
-    waiting = [np.int64(0)]
-    found = 0
-    while len(waiting) > 0:
-        node = waiting.pop()
-        if node < 0:
-            order[found] = -1 - node
-            found += 1
-            continue
-        for child in (right[node], left[node]):
-            parent[child if child >= 0 else nodes - 1 - child] = node
-            waiting.append(child)
-    return order, parent
-
-
-@compiled
-def _conditions(
-    own: I64,
-    size: I64,
-    goes_left: U8,
-    tree: tuple[I64, I64, I64, I64, F64],
-    order: I64,
-    parent: I64,
-) -> tuple[I64, I64, F64, U8]:
-    """Return per leaf (from left to right) how many features its path has, which, their shares and fulfilling cells."""
-    feature, left, _, count, rows = tree
-    nodes = len(feature)
-    many = np.zeros(nodes + 1, np.int64)
-    depth = 0
-    for i in range(nodes + 1):
-        at = parent[nodes + order[i]]
-        steps = 0
-        while at >= 0:
-            steps += 1
-            at = parent[at]
-        depth = max(depth, steps)
-    most = min(depth, len(own))
-    which = np.zeros((nodes + 1, most), np.int64)
-    share = np.ones((nodes + 1, most))
-    held = np.ones((nodes + 1, most, size.max()), np.uint8)
-    for i in range(nodes + 1):
-        child = -1 - order[i]
-        weight = rows[order[i]]
-        at = parent[nodes + order[i]]
-        while at >= 0:
-            j = np.searchsorted(own, feature[at])
-            k = 0
-            while k < many[i] and which[i, k] != j:
-                k += 1
-            which[i, k] = j
-            many[i] = max(many[i], k + 1)
-            share[i, k] *= weight / count[at]
-            side = 1 if left[at] == child else 0
-            for c in range(size[j]):
-                if goes_left[at, c] != side:
-                    held[i, k, c] = 0
-            child = at
-            weight = count[at]
-            at = parent[at]
-    return many, which, share, held
-
-
-@compiled
-def _plan(size: I64, many: I64, which: I64, held: U8) -> I64:
-    """Return where the runs of leaves end: the partition with the fewest features in all (dynamic programming)."""
     leaves = len(many)
     cost = np.full(leaves + 1, np.int64(1) << 60)
     cost[0] = 0
     begin = np.zeros(leaves + 1, np.int64)
+    width = np.zeros(leaves + 1, np.int64)
+    states = np.zeros(leaves + 1, np.int64)
+    cells = np.empty((len(size), held.shape[2]), np.int32)
+    split = np.empty(len(size), np.int64)
     for first in range(leaves):
-        cells = np.zeros((len(size), size.max()), np.int32)
-        split = np.zeros(len(size), np.int64)
-        states = 1
+        cells[:] = 0
+        split[:] = 0
+        product = 1
         features = 0
         for i in range(first, leaves):
             for k in range(many[i]):
@@ -211,149 +114,160 @@ def _plan(size: I64, many: I64, which: I64, held: U8) -> I64:
                 if split[j] == 0:
                     split[j] = 1
                     features += 1
-                states //= split[j]
-                split[j] = _refine(cells[j, : size[j]], held[i, k, : size[j]], split[j])
-                states *= split[j]
-                if i > first and states * features > RUN_CELLS:
+                product //= split[j]
+                split[j] = refine(cells[j, : size[j]], held[i, k, : size[j]], split[j])
+                product *= split[j]
+                if i > first and product * features > RUN_CELLS:
                     break
-            if i > first and states * features > RUN_CELLS:
+            if i > first and product * features > RUN_CELLS:
                 break
             if cost[first] + features + _RUN_COST < cost[i + 1]:
                 cost[i + 1] = cost[first] + features + _RUN_COST
                 begin[i + 1] = first
-    ends = [np.int64(leaves)]
-    while begin[ends[-1]] > 0:
-        ends.append(begin[ends[-1]])
-    return np.array(ends[::-1])
+                width[i + 1] = features
+                states[i + 1] = product
+    runs = 0
+    end = leaves
+    while end > 0:
+        runs += 1
+        end = begin[end]
+    ends = np.empty(runs, np.int64)
+    end = leaves
+    for r in range(runs - 1, -1, -1):
+        ends[r] = end
+        end = begin[end]
+    return ends, width[ends], states[ends]
 
 
 @compiled
 def _fill(
-    first: int,
-    until: int,
+    run: tuple[int, int],
     value: F64,
-    order: I64,
     conditions: tuple[I64, I64, F64, U8],
     size: I64,
-    at: F64,
-    weight: F64,
-) -> tuple[I64, I32, F64]:
-    """Return a run's features (of the tree), the step of each of their cells in the table, and the table."""
+    points: tuple[F64, F64],
+    own: I64,
+    steps: I32,
+    table: F64,
+) -> None:
+    """Write a run's features (of the tree), the step of each of their cells in the table, and the table.
+
+    The run is the leaves from its first to before its second number; all is given from left to right.
+    """
+    first, until = run
     many, which, share, held = conditions
-    cells = np.zeros((len(size), size.max()), np.int32)
-    split = np.zeros(len(size), np.int64)
+    at, weight = points
+    cells = np.zeros((len(size), held.shape[2]), np.int32)
+    split = np.ones(len(size), np.int64)
+    place = np.full(len(size), -1, np.int64)
+    found = 0
     for i in range(first, until):
         for k in range(many[i]):
             j = which[i, k]
-            split[j] = _refine(cells[j, : size[j]], held[i, k, : size[j]], max(split[j], 1))
-    own = np.flatnonzero(split)
-    step = np.ones(len(own) + 1, np.int64)
-    for a in range(len(own)):
+            split[j] = refine(cells[j, : size[j]], held[i, k, : size[j]], split[j])
+            if place[j] < 0:
+                place[j] = found
+                own[found] = j
+                found += 1
+    step = np.ones(found + 1, np.int64)
+    for a in range(found):
         step[a + 1] = step[a] * split[own[a]]
-    states = step[-1]
-    table = np.zeros((len(own), states))
-    fulfilled = np.zeros(states, np.int64)
+        for c in range(size[own[a]]):
+            steps[a, c] = step[a] * cells[own[a], c]
+    states = step[found]
+    fulfilled = np.empty(states, np.int64)
     for i in range(first, until):
-        k = many[i]
-        leaf = leaf_table(share[i, :k], value[order[i]], at, weight)
+        leaf = leaf_table(share[i, : many[i]], value[i], at, weight)
         fulfilled[:] = 0
-        rows_of = np.searchsorted(own, which[i, :k])
-        for m in range(k):
+        for m in range(many[i]):
             j = which[i, m]
-            a = rows_of[m]
+            a = place[j]
             for c in range(size[j]):
                 if held[i, m, c]:
                     # cells of the tree that share a cell of the run agree on this condition
-                    for high in range(cells[j, c] * step[a], states, step[a + 1]):
+                    for high in range(steps[a, c], states, step[a + 1]):
                         for s in range(high, high + step[a]):
                             fulfilled[s] |= 1 << m
-        for m in range(k):
+        for m in range(many[i]):
+            row = place[which[i, m]] * states
             for s in range(states):
-                table[rows_of[m], s] += leaf[m, fulfilled[s]]
-    steps = np.zeros((len(own), size.max()), np.int32)
-    for a in range(len(own)):
-        for c in range(size[own[a]]):
-            steps[a, c] = step[a] * cells[own[a], c]
-    return own, steps, table
+                table[row + s] += leaf[m, fulfilled[s]]
 
 
 @compiled
 def tree_tables(
-    tree: tuple[I64, I64, I64, I64, F64],
-    value: F64,
-    flag_from: I64,
+    tree: Tree,
     flags: U8,
     bins: I64,
-    at: F64,
-    weight: F64,
+    points: tuple[F64, F64],
+    room: int,
 ) -> tuple[bool, I64, I64, I64, U16, F64]:
     """Return the tables of one tree with at least one node.
 
     Parameters
     ----------
     tree : tuple
-        Feature (index of ``Bins.used``), left and right child, training rows of each node; training rows of each leaf.
-    value : float64 array, shape (leaves,)
-        Log-odds.
-    flag_from, flags : array
-        Which bins go left at each node, from `left_bins`.
-    bins : int64 array
-        Number of bins per feature.
-    at, weight : float64 array
+        See `Tree`.
+    flags : uint8 array
+        1 where a bin goes left, from `left_bins`.
+    bins : int64 array, shape (features of the tree,)
+        Number of bins of each feature.
+    points : tuple
         From `quadrature`.
+    room : int
+        How many values the tables may hold.
 
     Returns
     -------
     possible : bool
-        False where a leaf has more than `MOST_CONDITIONS` features; all else is empty then.
+        False where a leaf has more than `MOST_CONDITIONS` features or there is no room; all else is empty then.
     width, states : int64 array, shape (runs,)
         Number of features and of states of each run of leaves.
     feature : int64 array
-        The features of all runs.
+        The features of all runs, as indices of the tree's.
     step : uint16 array
         For each feature of a run and each bin: the summand of the row's state.
     table : float64 array
         For each feature of a run and each state: the contribution in log-odds.
     """
-    feature, left, right, _, _ = tree
-    own, cells, size, goes_left = _cells_of_tree(feature, flag_from, flags, bins)
-    order, parent = _leaves_in_order(left, right)
-    conditions = _conditions(own, size, goes_left, tree, order, parent)
+    cells, size, goes_left = cells_of_tree(tree, flags, bins)
+    order, parent = leaves_in_order(tree)
+    conditions = leaf_conditions(tree, size, goes_left, order, parent)
     many, which, _, held = conditions
-    if many.max() > MOST_CONDITIONS:
-        none = np.zeros(0, np.int64)
-        return False, none, none, none, np.zeros(0, np.uint16), np.zeros(0)
-    ends = _plan(size, many, which, held)
-    width = np.zeros(len(ends), np.int64)
-    states = np.zeros(len(ends), np.int64)
-    features = []
-    steps = []
-    tables = []
-    first = 0
+    none = np.zeros(0, np.int64)
+    for i in range(len(many)):
+        if many[i] > MOST_CONDITIONS:
+            return False, none, none, none, np.zeros(0, np.uint16), np.zeros(0)
+    ends, width, states = _plan(size, many, which, held)
+    features = 0
+    values = 0
     for r in range(len(ends)):
-        run, run_steps, table = _fill(first, ends[r], value, order, conditions, size, at, weight)
-        first = ends[r]
-        width[r], states[r] = table.shape
-        features.append(own[run])
-        tables.append(table)
-        steps.append(run_steps)
-    all_features = np.zeros(width.sum(), np.int64)
-    all_tables = np.zeros((width * states).sum())
+        features += width[r]
+        values += width[r] * states[r]
+    if values > room:
+        return False, none, none, none, np.zeros(0, np.uint16), np.zeros(0)
+    value = np.empty(len(order))
+    for i in range(len(order)):
+        value[i] = tree[5][order[i]]
+    feature = np.zeros(features, np.int64)
+    cell_steps = np.zeros((features, held.shape[2]), np.int32)
+    table = np.zeros(values)
+    first = 0
     f = 0
     t = 0
-    lengths = 0
     for r in range(len(ends)):
-        all_features[f : f + width[r]] = features[r]
-        all_tables[t : t + width[r] * states[r]] = tables[r].ravel()
+        part = cell_steps[f : f + width[r]]
+        _fill((first, ends[r]), value, conditions, size, points, feature[f:], part, table[t:])
+        first = ends[r]
         f += width[r]
         t += width[r] * states[r]
-        lengths += bins[features[r]].sum()
-    all_steps = np.zeros(lengths, np.uint16)
-    at_step = 0
-    for r in range(len(ends)):
-        for a in range(width[r]):
-            j = np.searchsorted(own, features[r][a])
-            for b in range(bins[features[r][a]]):
-                all_steps[at_step] = steps[r][a, cells[j, b]]
-                at_step += 1
-    return True, width, states, all_features, all_steps, all_tables
+    length = 0
+    for f in range(features):
+        length += bins[feature[f]]
+    step = np.empty(length, np.uint16)
+    s = 0
+    for f in range(features):
+        for b in range(bins[feature[f]]):
+            step[s] = cell_steps[f, cells[feature[f], b]]
+            s += 1
+    return True, width, states, feature, step, table

@@ -87,7 +87,7 @@ class Trees:
 
 
 def read_trees(text: str) -> Trees | None:
-    """Return the trees of a LightGBM model text, or None where something in it is not understood.
+    r"""Return the trees of a LightGBM model text, or None where something in it is not understood.
 
     Not understood are: linear leaves, random forests (averaged output), several classes, keys and decision types that
     this reader does not know, leaves or nodes without training rows (the weights of TreeSHAP divide by them), and
@@ -96,7 +96,7 @@ def read_trees(text: str) -> Trees | None:
 
     Examples
     --------
-    >>> read_trees("tree\\nversion=v4\\nnum_class=3\\n") is None
+    >>> read_trees("tree\nversion=v4\nnum_class=3\n") is None
     True
     """
     try:
