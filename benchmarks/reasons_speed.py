@@ -10,10 +10,9 @@ import argparse
 import time
 from collections.abc import Callable
 
-import lightgbm
 import numpy as np
 
-from crm_ml.models.boosting import bin_rows, fit_binned
+from crm_ml.models.boosting import bin_rows, booster_from_text, fit_binned
 from crm_ml.models.columns import Column, ColumnContract
 from crm_ml.models.explain.treeshap import TreeShap, tree_shap
 
@@ -45,10 +44,10 @@ def measure(leaves: int, depth: int, asked: argparse.Namespace) -> str:
     columns += [Column(f"c{k}", "category", tuple(map(str, range(size)))) for k, size in enumerate(LEVELS)]
     contract = ColumnContract(tuple(columns))
     x, y = rows_of(asked.fit_rows, seed=1)
-    binned = bin_rows(dict(zip(contract.ids, x, strict=True)), y, contract)
+    binned = bin_rows(dict(zip(contract.ids, x, strict=True)), y, contract, threads=1)
     shape = {"num_leaves": leaves, "max_depth": depth}
-    text = fit_binned(binned, rounds=asked.trees, seed=1, parameters=shape).text
-    booster = lightgbm.Booster(model_str=text)
+    text = fit_binned(binned, rounds=asked.trees, seed=1, threads=1, parameters=shape).text
+    booster = booster_from_text(text)
     x, _ = rows_of(asked.rows, seed=2)
     matrix = np.ascontiguousarray(x.T[: asked.peer_rows])
     few = [np.ascontiguousarray(column[: asked.peer_rows]) for column in x]
@@ -65,7 +64,7 @@ def measure(leaves: int, depth: int, asked: argparse.Namespace) -> str:
         peers.append(seconds(lambda: booster.predict(matrix, pred_contrib=True, num_threads=1)) / len(matrix))
     ratios = np.array(peers) / np.array(ours)
     one = min(seconds(lambda: [tables.contributions([c[:1] for c in x], threads=1) for _ in range(20)]) for _ in "123")
-    off = np.abs(booster.predict(matrix, pred_contrib=True)[:, :-1] - tables.contributions(few).T).max()
+    off = np.abs(booster.predict(matrix, pred_contrib=True, num_threads=1)[:, :-1] - tables.contributions(few).T).max()
     return (
         f"{name} {np.median(peers) * 1e6:.0f} | {np.median(ours) * 1e6:.1f} | **{np.median(ratios):.0f}** "
         f"({ratios.min():.0f} to {ratios.max():.0f}) | {one / 20 * 1e3:.2f} | {build:.2f} | "
@@ -79,7 +78,7 @@ def main() -> None:
     parser.add_argument("--fit-rows", type=int, default=30_000)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--peer-rows", type=int, default=400)
-    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--pairs", type=int, default=7)
     asked = parser.parse_args()
     print("| leaves | max_depth | pred_contrib, us a row | tables, us a row | ratio (range of pairs) |", end="")
     print(" one row alone, ms | tables made in, s | MB | greatest difference |")
