@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from crm_ml.models import boosting
 from crm_ml.models.boosting import Boosting, fit_binned, fit_boosting
 from crm_ml.models.columns import Column, ColumnContract
-from crm_ml.models.explain import treeshap
+from crm_ml.models.explain import tree_bins, tree_cells, tree_tables, treeshap
 from crm_ml.models.explain.tree_tables import MOST_CONDITIONS, leaf_table, quadrature
 from crm_ml.models.explain.tree_text import read_trees
 from crm_ml.models.explain.treeshap import tree_shap
@@ -264,6 +264,16 @@ def test_columns_may_be_of_any_layout():
     assert (tables.contributions([np.ascontiguousarray(column) for column in x.T]) == want).all()
     with pytest.raises(ValueError, match="6 features; found 5 columns"):
         tables.contributions(list(x.T)[:5])
+
+
+@pytest.mark.parametrize("module", [tree_bins, tree_cells, tree_tables, treeshap], ids=lambda m: m.__name__)
+def test_compiled_functions_call_such_of_their_own_module_only(module):
+    # numba keeps a compiled caller on disk although its callee in another file has changed
+    for name, function in vars(module).items():
+        if hasattr(function, "py_func") and function.py_func.__module__ == module.__name__:
+            called = [getattr(module, other, None) for other in function.py_func.__code__.co_names]
+            owners = {other.py_func.__module__ for other in called if hasattr(other, "py_func")}
+            assert owners <= {module.__name__}, name
 
 
 # --- the product's model -------------------------------------------------------------------------------------------

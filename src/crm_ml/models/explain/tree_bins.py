@@ -113,17 +113,15 @@ def left_bins(trees: Trees, bins: Bins) -> tuple[U8, I64, I64]:
     flags = np.zeros(int(flag_from[-1]), np.uint8)
     if len(feature):
         value_from = np.concatenate([[0], np.cumsum(bins.size)]).astype(np.int64)
-        where = trees.set_from, trees.set_until, trees.words
-        _decide(
-            feature, trees.decision, trees.threshold, where, np.concatenate(values), value_from, flag_from[:-1], flags
-        )
+        nodes = feature, trees.decision & CATEGORICAL > 0, trees.decision & DEFAULT_LEFT > 0, trees.decision >> 2
+        sets = trees.set_from, trees.set_until, trees.words
+        _decide(nodes, trees.threshold, sets, np.concatenate(values), value_from, flag_from[:-1], flags)
     return flags, flag_from[:-1], feature
 
 
 @compiled
 def _decide(
-    feature: I64,
-    decision: I64,
+    nodes: tuple[I64, NDArray[np.bool_], NDArray[np.bool_], I64],
     threshold: F64,
     sets: tuple[I64, I64, I64],
     values: F64,
@@ -131,14 +129,14 @@ def _decide(
     flag_from: I64,
     flags: U8,
 ) -> None:
+    feature, categorical, default_left, missing_type = nodes
     set_from, set_until, words = sets
     for node in range(len(feature)):
-        kind = decision[node]
-        missing = kind >> 2
+        missing = missing_type[node]
         first = value_from[feature[node]]
         for b in range(value_from[feature[node] + 1] - first):
             x = values[first + b]
-            if kind & CATEGORICAL:
+            if categorical[node]:
                 left = False
                 if x >= 0:
                     code = np.int64(x)
@@ -148,7 +146,7 @@ def _decide(
                 if (np.isnan(x) and missing != _MISSING_NAN) or abs(x) <= ZERO:
                     x = 0.0
                 if (missing == _MISSING_ZERO and x == 0.0) or (missing == _MISSING_NAN and np.isnan(x)):
-                    left = kind & DEFAULT_LEFT != 0
+                    left = default_left[node]
                 else:
                     left = x <= threshold[node]
             flags[flag_from[node] + b] = left

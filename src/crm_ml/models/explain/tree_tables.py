@@ -6,16 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crm_ml.features.kernels import compiled
-from crm_ml.models.explain.tree_cells import I32, U8, Tree, cells_of_tree, leaf_conditions, leaves_in_order, refine
+from crm_ml.models.explain.tree_cells import I32, U8, Runs, Tree, tree_runs
 from crm_ml.models.explain.tree_text import F64, I64
 
 U16 = NDArray[np.uint16]
 
 MOST_CONDITIONS = 16
 """A leaf with more distinct features on its path has no table: 2**16 states are what two bytes can name."""
-RUN_CELLS = 4096
-"""A run of several leaves has at most so many values in its table: 32 KB stay in the first cache of a core."""
-_RUN_COST = 2  # what a run costs per row beside its features, in features
 
 
 def quadrature() -> tuple[F64, F64]:
@@ -90,128 +87,89 @@ def leaf_table(share: F64, value: float, at: F64, weight: F64) -> F64:
 
 
 @compiled
-def _plan(size: I64, many: I64, which: I64, held: U8) -> tuple[I64, I64, I64]:
-    """Return where the runs of leaves end, how many features each has, and how many states.
-
-    Of all partitions whose runs keep to `RUN_CELLS`, the one with the fewest features in all (dynamic programming).
-    """
-    leaves = len(many)
-    cost = np.full(leaves + 1, np.int64(1) << 60)
-    cost[0] = 0
-    begin = np.zeros(leaves + 1, np.int64)
-    width = np.zeros(leaves + 1, np.int64)
-    states = np.zeros(leaves + 1, np.int64)
-    cells = np.empty((len(size), held.shape[2]), np.int32)
-    split = np.empty(len(size), np.int64)
-    for first in range(leaves):
-        cells[:] = 0
-        split[:] = 0
-        product = 1
-        features = 0
-        for i in range(first, leaves):
-            for k in range(many[i]):
-                j = which[i, k]
-                if split[j] == 0:
-                    split[j] = 1
-                    features += 1
-                product //= split[j]
-                split[j] = refine(cells[j, : size[j]], held[i, k, : size[j]], split[j])
-                product *= split[j]
-                if i > first and product * features > RUN_CELLS:
-                    break
-            if i > first and product * features > RUN_CELLS:
-                break
-            if cost[first] + features + _RUN_COST < cost[i + 1]:
-                cost[i + 1] = cost[first] + features + _RUN_COST
-                begin[i + 1] = first
-                width[i + 1] = features
-                states[i + 1] = product
-    runs = 0
-    end = leaves
-    while end > 0:
-        runs += 1
-        end = begin[end]
-    ends = np.empty(runs, np.int64)
-    end = leaves
-    for r in range(runs - 1, -1, -1):
-        ends[r] = end
-        end = begin[end]
-    return ends, width[ends], states[ends]
-
-
-@compiled
 def _fill(
-    run: tuple[int, int],
-    value: F64,
-    conditions: tuple[I64, I64, F64, U8],
-    size: I64,
-    points: tuple[F64, F64],
-    own: I64,
-    steps: I32,
-    table: F64,
-) -> None:
-    """Write a run's features (of the tree), the step of each of their cells in the table, and the table.
-
-    The run is the leaves from its first to before its second number; all is given from left to right.
-    """
-    first, until = run
+    runs: Runs, value: F64, conditions: tuple[I64, I64, F64, U8], cells: tuple[I32, I64], points: tuple[F64, F64]
+) -> tuple[I64, I32, F64]:
+    """Return the features of all runs (of the tree), the steps of each of the tree's cells, and the tables."""
+    ends, width, states, run_cells, split = runs
     many, which, share, held = conditions
+    _, size = cells
     at, weight = points
-    cells = np.zeros((len(size), held.shape[2]), np.int32)
-    split = np.ones(len(size), np.int64)
-    place = np.full(len(size), -1, np.int64)
-    found = 0
-    for i in range(first, until):
-        for k in range(many[i]):
-            j = which[i, k]
-            split[j] = refine(cells[j, : size[j]], held[i, k, : size[j]], split[j])
-            if place[j] < 0:
-                place[j] = found
-                own[found] = j
-                found += 1
-    step = np.ones(found + 1, np.int64)
-    for a in range(found):
-        step[a + 1] = step[a] * split[own[a]]
-        for c in range(size[own[a]]):
-            steps[a, c] = step[a] * cells[own[a], c]
-    states = step[found]
-    fulfilled = np.empty(states, np.int64)
-    for i in range(first, until):
-        leaf = leaf_table(share[i, : many[i]], value[i], at, weight)
-        fulfilled[:] = 0
-        for m in range(many[i]):
-            j = which[i, m]
-            a = place[j]
-            for c in range(size[j]):
-                if held[i, m, c]:
-                    # cells of the tree that share a cell of the run agree on this condition
-                    for high in range(steps[a, c], states, step[a + 1]):
-                        for s in range(high, high + step[a]):
-                            fulfilled[s] |= 1 << m
-        for m in range(many[i]):
-            row = place[which[i, m]] * states
-            for s in range(states):
-                table[row + s] += leaf[m, fulfilled[s]]
+    features = 0
+    values = 0
+    for r in range(len(ends)):
+        features += width[r]
+        values += width[r] * states[r]
+    own = np.zeros(features, np.int64)
+    steps = np.zeros((features, held.shape[2]), np.int32)
+    table = np.zeros(values)
+    place = np.empty(len(size), np.int64)
+    step = np.empty(len(size), np.int64)
+    first = 0
+    f = 0
+    t = 0
+    for r in range(len(ends)):
+        place[:] = -1
+        found = f
+        product = 1
+        for i in range(first, ends[r]):
+            for m in range(many[i]):
+                j = which[i, m]
+                if place[j] < 0:
+                    place[j] = found
+                    own[found] = j
+                    step[j] = product
+                    for c in range(size[j]):
+                        steps[found, c] = product * run_cells[r, j, c]
+                    product *= split[r, j]
+                    found += 1
+        fulfilled = np.empty(product, np.int64)
+        for i in range(first, ends[r]):
+            leaf = leaf_table(share[i, : many[i]], value[i], at, weight)
+            fulfilled[:] = 0
+            for m in range(many[i]):
+                j = which[i, m]
+                for c in range(size[j]):
+                    if held[i, m, c]:
+                        # cells of the tree that share a cell of the run agree on this condition
+                        for high in range(steps[place[j], c], product, step[j] * split[r, j]):
+                            for s in range(high, high + step[j]):
+                                fulfilled[s] |= 1 << m
+            for m in range(many[i]):
+                row = t + (place[which[i, m]] - f) * product
+                for s in range(product):
+                    table[row + s] += leaf[m, fulfilled[s]]
+        first = ends[r]
+        f += width[r]
+        t += width[r] * states[r]
+    return own, steps, table
 
 
 @compiled
+def _steps_of_bins(own: I64, steps: I32, cells: tuple[I32, I64], bins: I64) -> U16:
+    """Return the step of each bin, for all features of all runs one after another."""
+    cell, _ = cells
+    length = 0
+    for f in range(len(own)):
+        length += bins[own[f]]
+    out = np.empty(length, np.uint16)
+    s = 0
+    for f in range(len(own)):
+        for b in range(bins[own[f]]):
+            out[s] = steps[f, cell[own[f], b]]
+            s += 1
+    return out
+
+
 def tree_tables(
-    tree: Tree,
-    flags: U8,
-    bins: I64,
-    points: tuple[F64, F64],
-    room: int,
-) -> tuple[bool, I64, I64, I64, U16, F64]:
+    tree: Tree, flags: U8, bins: I64, points: tuple[F64, F64], room: int
+) -> tuple[I64, I64, I64, U16, F64] | None:
     """Return the tables of one tree with at least one node.
 
     Parameters
     ----------
-    tree : tuple
-        See `Tree`.
-    flags : uint8 array
-        1 where a bin goes left, from `left_bins`.
-    bins : int64 array, shape (features of the tree,)
-        Number of bins of each feature.
+    tree, flags, bins
+        As `tree_runs` takes them.
     points : tuple
         From `quadrature`.
     room : int
@@ -219,8 +177,8 @@ def tree_tables(
 
     Returns
     -------
-    possible : bool
-        False where a leaf has more than `MOST_CONDITIONS` features or there is no room; all else is empty then.
+    None where a leaf has more than `MOST_CONDITIONS` features or there is no room, else a tuple of
+
     width, states : int64 array, shape (runs,)
         Number of features and of states of each run of leaves.
     feature : int64 array
@@ -230,44 +188,9 @@ def tree_tables(
     table : float64 array
         For each feature of a run and each state: the contribution in log-odds.
     """
-    cells, size, goes_left = cells_of_tree(tree, flags, bins)
-    order, parent = leaves_in_order(tree)
-    conditions = leaf_conditions(tree, size, goes_left, order, parent)
-    many, which, _, held = conditions
-    none = np.zeros(0, np.int64)
-    for i in range(len(many)):
-        if many[i] > MOST_CONDITIONS:
-            return False, none, none, none, np.zeros(0, np.uint16), np.zeros(0)
-    ends, width, states = _plan(size, many, which, held)
-    features = 0
-    values = 0
-    for r in range(len(ends)):
-        features += width[r]
-        values += width[r] * states[r]
-    if values > room:
-        return False, none, none, none, np.zeros(0, np.uint16), np.zeros(0)
-    value = np.empty(len(order))
-    for i in range(len(order)):
-        value[i] = tree[5][order[i]]
-    feature = np.zeros(features, np.int64)
-    cell_steps = np.zeros((features, held.shape[2]), np.int32)
-    table = np.zeros(values)
-    first = 0
-    f = 0
-    t = 0
-    for r in range(len(ends)):
-        part = cell_steps[f : f + width[r]]
-        _fill((first, ends[r]), value, conditions, size, points, feature[f:], part, table[t:])
-        first = ends[r]
-        f += width[r]
-        t += width[r] * states[r]
-    length = 0
-    for f in range(features):
-        length += bins[feature[f]]
-    step = np.empty(length, np.uint16)
-    s = 0
-    for f in range(features):
-        for b in range(bins[feature[f]]):
-            step[s] = cell_steps[f, cells[feature[f], b]]
-            s += 1
-    return True, width, states, feature, step, table
+    cells, order, conditions, runs = tree_runs(tree, flags, bins)
+    _, width, states, _, _ = runs
+    if conditions[0].max() > MOST_CONDITIONS or int(width @ states) > room:
+        return None
+    own, steps, table = _fill(runs, tree[5][order], conditions, cells, points)
+    return width, states, own, _steps_of_bins(own, steps, cells, bins), table

@@ -204,11 +204,12 @@ def _tables(trees: Trees, bins: Bins) -> TreeShap | None:
         own, local = np.unique(feature[n], return_inverse=True)
         nodes = local.astype(np.int64), trees.left[n], trees.right[n], trees.count[n].astype(np.float64), flag_from[n]
         tree = (*nodes, trees.value[leaves], trees.rows[leaves])
-        possible, width, states, run, step, table = tree_tables(
-            tree, flags, bins.size[own], points, room // _VALUE_BYTES
-        )
+        part = tree_tables(tree, flags, bins.size[own], points, room // _VALUE_BYTES)
+        if part is None:
+            return None
+        width, states, run, step, table = part
         room -= step.nbytes + table.nbytes
-        if not possible or room < 0:
+        if room < 0:
             return None
         parts.append((width, states, own[run], step, table))
     width, states, run, step, table = (np.concatenate(each) for each in zip(*parts, strict=True))
