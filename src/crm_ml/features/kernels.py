@@ -24,7 +24,7 @@ _NULL = np.int64(NULL)
 
 
 def compiled(function: F) -> F:
-    """Compile a loop, keeping the result on disk where a folder can be written."""
+    """Return the function compiled by numba without the interpreter's lock, kept on disk for the next process."""
     try:
         return cast("F", numba.njit(nogil=True, cache=True)(function))
     except RuntimeError:  # no folder for the cache can be written: compile in every process

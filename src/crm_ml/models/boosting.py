@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from crm_ml.errors import DamagedArtefact
 from crm_ml.models.columns import ColumnContract, Encoded, FloatArray
+from crm_ml.models.explain.treeshap import TreeShap, tree_shap
 from crm_ml.models.scorer import stacked
 
 PARAMETERS: dict[str, Any] = {
@@ -60,6 +61,10 @@ class Boosting:
         """Feature ids in the order of the trees' columns."""
         return tuple(self._booster.feature_name())
 
+    @cached_property
+    def _tree_shap(self) -> TreeShap | None:
+        return tree_shap(self.text)
+
     def margin(self, encoded: Encoded) -> FloatArray:
         """Return the sum of the trees per row (log-odds)."""
         return np.asarray(self._booster.predict(stacked(encoded, self.needs), raw_score=True), dtype=np.float64)
@@ -83,8 +88,15 @@ class Boosting:
     def contributions(self, encoded: Encoded) -> tuple[dict[str, FloatArray], float]:
         """Return exact path-dependent TreeSHAP values (log-odds) and the expected value.
 
+        From tables that are made at the first call and kept (`tree_shap`); by LightGBM's ``pred_contrib`` where the
+        model has none. Which of the two hangs on the model alone, so a row's values never depend on the others.
+
         Lundberg, Erion, Lee 2018, "Consistent individualized feature attribution for tree ensembles".
         """
+        tables = self._tree_shap
+        if tables is not None:
+            found = tables.contributions([encoded[name] for name in self.needs])
+            return dict(zip(self.needs, found, strict=True)), tables.base
         values = stacked(encoded, self.needs)
         if len(values) == 0:
             return {name: np.zeros(0) for name in self.needs}, 0.0
