@@ -36,6 +36,7 @@ from crm_ml.models.recipe import Recipe
 SEEDS = (1, 2, 3)
 DRAWS = 400
 EVERY = 90
+REAL_DAYS = (dt.date(2010, 12, 1), dt.date(2011, 1, 15), dt.date(2011, 3, 1))
 CLEAR = 0.002
 """A gain below this is not worth a family's columns, however narrow its interval."""
 
@@ -113,13 +114,14 @@ def gain(
     return difference(np.ones(len(names), int)), float(low), float(high)
 
 
-def table(days: Sequence[Day]) -> tuple[float, dict[str, str]]:
+def table(days: Sequence[Day], families: Sequence[str]) -> tuple[float, dict[str, str]]:
     """Return the AUC of the default set and one cell per family."""
     default = [feature.id for feature in CATALOGUE]
     base = [margins(day, default) for day in days]
     assert all(each is not None for each in base)
     cells = {}
-    for family, on in families_of().items():
+    for family in families:
+        on = families_of()[family]
         own = [feature.id for feature in (*CATALOGUE, *OPTIONAL) if feature.family == family]
         if not usable(days, own):
             cells[family] = "no data"
@@ -139,6 +141,8 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=1500)
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--most-rows", type=int, default=12_000)
+    parser.add_argument("--families", nargs="*", default=list(families_of()))
+    parser.add_argument("--real-days", type=dt.date.fromisoformat, nargs="*", default=list(REAL_DAYS))
     given = parser.parse_args()
     found: dict[str, tuple[float, dict[str, str]]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -147,19 +151,19 @@ def main() -> None:
             root = Path(folder) / "real orders"
             root.mkdir()
             (root / "crm.yaml").write_text(MAPPING.format(source=(Path(data) / FILE).resolve()))
-            cutoffs = [dt.date(2010, 12, 1), dt.date(2011, 1, 15), dt.date(2011, 3, 1)]
-            days = days_of(root, dt.date(2011, 6, 1), cutoffs, most_rows=given.most_rows)
-            found["real orders"] = table(days)
+            days = days_of(root, dt.date(2011, 6, 1), given.real_days, most_rows=given.most_rows)
+            found["real orders"] = table(days, given.families)
         for seed in given.seeds:
             root = Path(folder) / f"firm {seed}"
             make_workspace(root, customers=given.customers, seed=seed)
             cutoffs = [dt.date(2025, 3, 1), dt.date(2025, 7, 1), dt.date(2025, 11, 1)]
             days = days_of(root, dt.date(2026, 2, 1), cutoffs, most_rows=given.most_rows)
-            found[f"firm {seed}"] = table(days)
+            found[f"firm {seed}"] = table(days, given.families)
     print("| family | by default | " + " | ".join(found) + " |")
     print("|---|---|" + "---|" * len(found))
     print("| AUC of the default set | | " + " | ".join(f"{level:.4f}" for level, _ in found.values()) + " |")
-    for family, on in families_of().items():
+    for family in given.families:
+        on = families_of()[family]
         cells = " | ".join(cells[family] for _, cells in found.values())
         print(f"| {family} | {'on' if on else 'off'} | {cells} |")
 

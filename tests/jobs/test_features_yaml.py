@@ -130,7 +130,14 @@ def test_another_name_of_the_file(untrained):
         file.write("\nfeatures: own.yaml\n")
     assert crm.open_workspace(untrained).choice_of(CUSTOMER).use == ("orders_*",)
     (untrained / "own.yaml").unlink()
-    with pytest.raises(UsageError, match=r"There is no own\.yaml"):
+    with pytest.raises(UsageError, match=r"crm\.yaml: features: .*own\.yaml"):
+        crm.open_workspace(untrained)
+
+
+def test_the_file_must_lie_in_the_workspace(untrained):
+    (untrained.parent / "outside.yaml").write_text("use: ['orders_*']\n")
+    (untrained / "features.yaml").symlink_to(untrained.parent / "outside.yaml")
+    with pytest.raises(UsageError, match=r"crm\.yaml: features: "):
         crm.open_workspace(untrained)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_ml.features import build_features, cutoff_us, default_features, make_spine, visible
+from crm_ml.features import OPTIONAL, build_features, cutoff_us, default_features, make_spine, visible
 from crm_ml.models.explain.customer import CustomerRecord, customer_record, only_customer
 from crm_ml.models.explain.evidence import COLUMNS, MOST_ROWS, rows_behind
 from crm_ml.tables import Tables, from_frames
@@ -208,7 +208,7 @@ def test_only_the_newest_rows_are_shown():
 
 def test_every_feature_has_its_rows_or_none():
     mine = record()
-    for feature in default_features():
+    for feature in (*default_features(), *OPTIONAL):
         found = rows_behind(feature.id, mine, {feature.id: 1.0})
         assert found.kind in ("", *COLUMNS)
         assert all(tuple(row) == COLUMNS[found.kind] for row in found.rows)
@@ -219,10 +219,11 @@ def test_every_feature_has_its_rows_or_none():
 def test_a_customer_alone_has_the_features_it_has_among_others():
     whole = tables()
     spine = make_spine(whole, [DAY], active_days=1_000)
-    together = build_features(whole, spine)
+    every = (*default_features(), *OPTIONAL)
+    together = build_features(whole, spine, features=every)
     for place, customer in enumerate(spine["customer_id"]):
         own = only_customer(whole, customer)
-        alone = build_features(own, spine.iloc[[place]])
+        alone = build_features(own, spine.iloc[[place]], features=every)
         pd.testing.assert_frame_equal(alone, together.iloc[[place]])
 
 

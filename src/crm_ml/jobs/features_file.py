@@ -15,6 +15,7 @@ from crm_ml.features.stored import from_json
 from crm_ml.features.subjects import CUSTOMER, LEAD, Subject
 from crm_ml.jobs.yamlfile import read_yaml
 from crm_ml.strict import Strict, faults_in, listed, parse_strictly
+from crm_ml.tables.sources import SourceFault, find_files
 
 FILE_NAME: Final = "features.yaml"
 _Patterns = Annotated[tuple[str, ...], BeforeValidator(listed)]
@@ -129,9 +130,9 @@ def read_choices(root: Path, name: str | None) -> tuple[dict[str, FeatureChoice]
     UsageError
         With all faults of the file at once.
     """
-    path = root / (name or FILE_NAME)
-    if name is None and not path.is_file():
+    if name is None and not (root / FILE_NAME).is_file():
         return {of.name: FeatureChoice(of=of) for of in (CUSTOMER, LEAD)}, {}
+    path = _file(root, name or FILE_NAME)
     given = parse_strictly(FeatureFile, read_yaml(path), file=path.name)
     found, faults = {}, []
     for of, part, before in ((CUSTOMER, given, ""), (LEAD, given.leads, "leads.")):
@@ -140,6 +141,19 @@ def read_choices(root: Path, name: str | None) -> tuple[dict[str, FeatureChoice]
     if faults:
         raise faults_in(path.name, faults)
     return found, given.model_dump(mode="json", exclude_defaults=True)
+
+
+def _file(root: Path, name: str) -> Path:
+    """Return the file; a relative path must stay in the workspace, also through symbolic links."""
+    remedy = "Correct `features` in crm.yaml; without that key features.yaml is used, if there is one."
+    try:
+        found = find_files(name, root)
+    except SourceFault as fault:
+        message = fault.message.replace("a relative source", "the path of the features")
+        raise UsageError(f"crm.yaml: features: {message}", remedy=remedy, code="no_features") from None
+    if len(found) != 1:
+        raise UsageError(f"crm.yaml: features: {len(found)} files match {name}", remedy=remedy, code="no_features")
+    return found[0]
 
 
 def _choice(part: Chosen, of: Subject) -> tuple[FeatureChoice, list[tuple[str, str]]]:
