@@ -1,0 +1,307 @@
+"""Sixty features at many cutoffs, from files to a file: `crm-ml features` against a pandas loop and the plain scan.
+
+Each runs in a process of its own and prints wall and processor seconds and peak memory. What is in the time of ours:
+start of Python, reading, every check of the tables, the choice of eligible customers, features, the file. What is in
+that of the loop: reading, features, the file. The scan is DuckDB reading every needed column once. Cells of the loop
+and of ours are compared before any ratio is printed. `--messy` gives ours the same rows as text ids, shuffled, in eight
+files per table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+WINDOWS = (30, 90, 180, 365)
+CHANNELS = ("email", "phone", "visit", "web", "ticket")
+FEATURES = (
+    *(f"orders_{what}_{w}d" for w in WINDOWS for what in ("count", "net_revenue", "basket_mean", "products_count")),
+    *(f"orders_returns_share_{w}d" for w in WINDOWS),
+    "days_since_last_order", "days_since_first_order", "order_days_count", "order_gap_days_mean", "order_gap_days_sd",
+    *(f"invoices_{what}_{w}d" for w in WINDOWS[1:] for what in ("days_late_mean", "days_late_max", "late_share")),
+    "invoices_open_count", "invoices_open_amount", "invoices_overdue_count", "invoices_overdue_amount",
+    *(f"interactions_{what}_{w}d" for w in WINDOWS for what in ("count", "inbound_count")),
+    *(f"interactions_outbound_count_{w}d" for w in (90, 365)),
+    *(f"interactions_{channel}_count_{w}d" for channel in CHANNELS for w in (90, 365)),
+    "days_since_last_contact", "days_since_last_inbound_contact",
+)  # fmt: skip
+BEGIN, DAYS = np.datetime64("2020-01-01"), 1827
+
+
+def cutoffs(count: int) -> list[dt.date]:
+    """The first days of the last months of 2024."""
+    return [dt.date(2024 - (11 - month) // 12, (month % 12) + 1, 1) for month in range(12 - count, 12)]
+
+
+def make_data(folder: Path, lines: int, contacts: int, customers: int, *, seed: int = 7) -> None:
+    """Write orders, invoices with the day they were paid, and contacts of customers who come and go."""
+    rng = np.random.default_rng(seed)
+    start = rng.integers(0, 1400, customers)
+    end = np.minimum(start + 30 + rng.exponential(1200, customers).astype(np.int64), DAYS)
+    weight = rng.lognormal(0, 1.5, customers) * (end - start)
+
+    def drawn(count: int) -> tuple[np.ndarray, np.ndarray]:
+        who = np.searchsorted(np.cumsum(weight) / weight.sum(), rng.random(count)).clip(0, customers - 1)
+        day = start[who] + (rng.random(count) * (end[who] - start[who])).astype(np.int64)
+        order = np.argsort(day, kind="stable")
+        return who[order], day[order]
+
+    who, day = drawn(lines // 3)
+    size = rng.multinomial(lines - len(who), np.full(len(who), 1 / len(who))) + 1
+    amount = np.round(rng.lognormal(5, 1, lines), 2) * np.where(rng.random(lines) < 0.03, -1, 1)
+    order = np.repeat(np.arange(len(who)), size)
+    frame = {
+        "order_id": order,
+        "customer_id": who[order],
+        "ordered_on": BEGIN + day[order],
+        "product_id": (who[order] * 7919 + rng.geometric(0.08, lines)) % 5000,
+        "amount": amount,
+    }
+    pd.DataFrame(frame).to_parquet(folder / "order_lines.parquet")
+    total = np.round(np.bincount(order, weights=amount), 2)
+    due = day + np.array([14, 30, 60])[who % 3]
+    paid = np.maximum(day + 1, due + rng.gamma(1.2, 8, len(who)).astype(np.int64) - 8)
+    bills = pd.DataFrame({"invoice_id": np.arange(len(who)), "customer_id": who, "issued_on": BEGIN + day})
+    bills = bills.assign(due_on=BEGIN + due, paid_on=BEGIN + paid, amount=total)
+    bills.loc[rng.random(len(who)) < 0.005, "paid_on"] = pd.NaT
+    bills.to_parquet(folder / "invoices.parquet")
+    who, day = drawn(contacts)
+    direction = np.where(rng.random(contacts) < 0.55, "inbound", "outbound")
+    frame = {"interaction_id": np.arange(contacts), "customer_id": who, "held_on": BEGIN + day}
+    frame |= {"channel": np.array(CHANNELS)[rng.integers(0, 5, contacts)], "direction": direction}
+    pd.DataFrame(frame).to_parquet(folder / "interactions.parquet")
+
+
+def make_messy(clean: Path, folder: Path, *, files: int = 8) -> None:
+    """Write the same rows with text ids, shuffled, in several files per table."""
+    rng = np.random.default_rng(1)
+    for name in ("order_lines", "invoices", "interactions"):
+        frame = pd.read_parquet(clean / f"{name}.parquet")
+        for column in [column for column in frame if column.endswith("_id")]:
+            frame[column] = column[0].upper() + frame[column].astype(str).str.zfill(9)
+        order = rng.permutation(len(frame))
+        (folder / name).mkdir()
+        for number in range(files):
+            frame.iloc[order[number::files]].to_parquet(folder / name / f"{number}.parquet", index=False)
+
+
+def workspace(folder: Path, data: Path, *, messy: bool) -> None:
+    """Write crm.yaml and features.yaml over the files."""
+    folder.mkdir()
+    source = {name: data / name / "*.parquet" if messy else data / f"{name}.parquet" for name in
+              ("order_lines", "invoices", "interactions")}  # fmt: skip
+    (folder / "crm.yaml").write_text(f"""\
+version: 1
+currency: EUR
+timezone: UTC
+tables:
+  order_lines:
+    source: {source["order_lines"]}
+    columns: {{order_id: order_id, customer_id: customer_id, ordered_at: ordered_on, product_id: product_id,
+              net_amount: amount}}
+  invoices:
+    source: {source["invoices"]}
+    columns: {{invoice_id: invoice_id, customer_id: customer_id, issued_at: issued_on, due_at: due_on, amount: amount}}
+  payments:
+    source: {source["invoices"]}
+    where: paid_on is not null
+    columns: {{payment_id: invoice_id, invoice_id: invoice_id, paid_at: paid_on, amount: amount}}
+  interactions:
+    source: {source["interactions"]}
+    columns: {{interaction_id: interaction_id, customer_id: customer_id, occurred_at: held_on, channel: channel,
+              direction: direction}}
+churn: {{active_days: 1825}}
+""")
+    (folder / "features.yaml").write_text("use:\n" + "".join(f"  - {name}\n" for name in FEATURES))
+
+
+def scan(data: Path) -> None:
+    """Let DuckDB read every needed column once."""
+    import duckdb
+
+    con = duckdb.connect(config={"threads": len(os.sched_getaffinity(0))})
+    for table, columns in (
+        ("order_lines", "sum(order_id), sum(customer_id), max(ordered_on), sum(product_id), sum(amount)"),
+        ("invoices", "sum(customer_id), max(issued_on), max(due_on), max(paid_on), sum(amount)"),
+        ("interactions", "sum(customer_id), max(held_on), count_if(channel = 'web'), count_if(direction = 'inbound')"),
+    ):
+        con.execute(f"select {columns} from '{data / table}.parquet'").fetchall()
+
+
+def pandas_loop(data: Path, days: list[dt.date], out: Path) -> None:
+    """The usual way: filter, group and aggregate once per cutoff and window."""
+    lines, bills, talks = (
+        pd.read_parquet(data / f"{name}.parquet") for name in ("order_lines", "invoices", "interactions")
+    )
+    lines["sold"], lines["returned"] = lines["amount"].clip(lower=0), -lines["amount"].clip(upper=0)
+    bills["late"] = (bills["paid_on"] - bills["due_on"]).dt.days
+    parts = []
+    for day in days:
+        end = pd.Timestamp(day)
+        since = {w: end - pd.Timedelta(days=w) for w in WINDOWS}
+        seen = lines[lines["ordered_on"] < end]
+        orders = seen.groupby(["customer_id", "order_id"], sort=False).agg(
+            at=("ordered_on", "min"), net=("amount", "sum")
+        )
+        orders = orders[orders["net"].round(4) > 0].reset_index("customer_id")
+        active = orders["at"] >= end - pd.Timedelta(days=1825)
+        out_rows = pd.DataFrame(index=pd.Index(np.sort(orders.loc[active, "customer_id"].unique()), name="customer_id"))
+        for w in WINDOWS:
+            some = seen[seen["ordered_on"] >= since[w]]
+            own = orders[orders["at"] >= since[w]].groupby("customer_id")["net"]
+            out_rows[f"orders_count_{w}d"], out_rows[f"orders_basket_mean_{w}d"] = own.size(), own.mean()
+            by = some.groupby("customer_id")
+            out_rows[f"orders_net_revenue_{w}d"] = by["amount"].sum()
+            out_rows[f"orders_products_count_{w}d"] = (
+                some[some["amount"] >= 0].groupby("customer_id")["product_id"].nunique()
+            )
+            out_rows[f"orders_returns_share_{w}d"] = by["returned"].sum() / by["sold"].sum().replace(0.0, np.nan)
+        dates = orders[["customer_id", "at"]].drop_duplicates().sort_values(["customer_id", "at"])
+        dates["gap"] = dates.groupby("customer_id")["at"].diff().dt.days
+        by = dates.groupby("customer_id")
+        out_rows["days_since_last_order"] = (end - by["at"].max()).dt.days
+        out_rows["days_since_first_order"] = (end - by["at"].min()).dt.days
+        out_rows["order_days_count"] = by.size()
+        out_rows["order_gap_days_mean"], out_rows["order_gap_days_sd"] = by["gap"].mean(), by["gap"].std()
+        billed = bills[(bills["issued_on"] < end) & (bills["amount"] > 0)]
+        settled = billed[billed["paid_on"] < end]
+        for w in WINDOWS[1:]:
+            # what was due at the cutoff or later is not known to be late or early yet
+            some = settled[(settled["paid_on"] >= since[w]) & (settled["due_on"] < end)]
+            by = some.groupby("customer_id")["late"]
+            out_rows[f"invoices_days_late_mean_{w}d"], out_rows[f"invoices_days_late_max_{w}d"] = by.mean(), by.max()
+            out_rows[f"invoices_late_share_{w}d"] = (some["late"] > 0).groupby(some["customer_id"]).mean()
+        unpaid = billed[~(billed["paid_on"] < end)]
+        for name, some in (("open", unpaid), ("overdue", unpaid[unpaid["due_on"] < end])):
+            by = some.groupby("customer_id")["amount"]
+            out_rows[f"invoices_{name}_count"], out_rows[f"invoices_{name}_amount"] = by.size(), by.sum()
+        talked = talks[talks["held_on"] < end]
+        for w in WINDOWS:
+            some = talked[talked["held_on"] >= since[w]]
+            out_rows[f"interactions_count_{w}d"] = some.groupby("customer_id").size()
+            for direction in ("inbound", "outbound"):
+                own = some[some["direction"] == direction].groupby("customer_id").size()
+                out_rows[f"interactions_{direction}_count_{w}d"] = own
+            if w in (90, 365):
+                for channel in CHANNELS:
+                    own = some[some["channel"] == channel].groupby("customer_id").size()
+                    out_rows[f"interactions_{channel}_count_{w}d"] = own
+        inbound = talked[talked["direction"] == "inbound"]
+        for name, some in (("contact", talked), ("inbound_contact", inbound)):
+            out_rows[f"days_since_last_{name}"] = (end - some.groupby("customer_id")["held_on"].max()).dt.days
+        zero = [name for name in FEATURES if name.endswith(("_amount",)) or "count" in name or "revenue" in name]
+        out_rows[zero] = out_rows[zero].fillna(0)
+        parts.append(out_rows[list(FEATURES)].astype(np.float64).reset_index().assign(as_of=day))
+    pd.concat(parts).to_parquet(out)
+
+
+def run(*arguments: str) -> dict[str, float]:
+    """Run a command; return wall seconds, processor seconds and peak memory in MB of it and its children."""
+    code = """if True:
+        import json, resource, subprocess, sys, time
+        begin = time.perf_counter()
+        subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = used.ru_utime + used.ru_stime
+        print(json.dumps({"wall": time.perf_counter() - begin, "cpu": cpu, "mb": used.ru_maxrss / 1024}))
+    """
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def agree(ours: Path, loop: Path) -> int:
+    """Compare cell by cell; return the number of rows."""
+    a, b = pd.read_parquet(ours), pd.read_parquet(loop)
+    a["customer_id"] = a["customer_id"].astype(str).str.removeprefix("C").astype(np.int64)
+    keys = ["as_of", "customer_id"]
+    a, b = (frame.sort_values(keys).reset_index(drop=True) for frame in (a, b))
+    assert a["customer_id"].equals(b["customer_id"]), "not the same customers"
+    for name in FEATURES:
+        # floats of the loop carry residues that fixed-point sums do not
+        np.testing.assert_allclose(a[name], b[name], rtol=1e-9, atol=1e-4, err_msg=name)
+    return len(a)
+
+
+def measure(folder: Path, lines: int, contacts: int, customers: int, count: int, *, messy: bool) -> dict[str, object]:
+    """Run all sides once, the small ones three times, and give ratios."""
+    data = folder / "data"
+    data.mkdir()
+    make_data(data, lines, contacts, customers)
+    workspace(folder / "clean", data, messy=False)
+    command = str(Path(sys.executable).with_name("crm-ml"))
+    me = [sys.executable, __file__]
+
+    def ours(name: str, number: int, out: str) -> dict[str, float]:
+        days = [part for day in cutoffs(number) for part in ("--as-of", str(day))]
+        where = ("--workspace", str(folder / name), "--out", str(folder / out))
+        return run(command, "features", "churn", *days, *where)
+
+    ours("clean", 1, "warm.parquet")  # compiles
+    found = {
+        f"ours, {count} cutoffs": ours("clean", count, "ours.parquet"),
+        "ours, 1 cutoff": ours("clean", 1, "x.parquet"),
+    }
+    found["scan"] = min((run(*me, "--scan", str(data)) for _ in range(3)), key=lambda one: one["wall"])
+    found["pandas loop"] = run(*me, "--loop", str(data), "--cutoffs", str(count), "--out", str(folder / "loop.parquet"))
+    rows = agree(folder / "ours.parquet", folder / "loop.parquet")
+    if messy:
+        (folder / "parts").mkdir()
+        make_messy(data, folder / "parts")
+        workspace(folder / "messy", folder / "parts", messy=True)
+        found["ours, messy files"] = ours("messy", count, "messy.parquet")
+        agree(folder / "messy.parquet", folder / "loop.parquet")
+    main_run = found[f"ours, {count} cutoffs"]
+    ratios = {
+        "pandas loop over ours": found["pandas loop"]["cpu"] / main_run["cpu"],
+        "ours over scan": main_run["cpu"] / found["scan"]["cpu"],
+        f"growth from 1 to {count} cutoffs": main_run["cpu"] / found["ours, 1 cutoff"]["cpu"],
+    }
+    if messy:
+        ratios["messy over clean"] = found["ours, messy files"]["cpu"] / main_run["cpu"]
+    walls = {
+        "pandas loop over ours": found["pandas loop"]["wall"] / main_run["wall"],
+        "ours over scan": main_run["wall"] / found["scan"]["wall"],
+    }
+    return {
+        "order_lines": lines,
+        "rows": rows,
+        "features": len(FEATURES),
+        "ratios of processor time": ratios,
+        "ratios of wall time": walls,
+        "runs": found,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--contacts", type=int, default=1_000_000)
+    parser.add_argument("--customers", type=int, default=100_000)
+    parser.add_argument("--cutoffs", type=int, default=24)
+    parser.add_argument("--messy", action="store_true")
+    parser.add_argument("--scan", type=Path)
+    parser.add_argument("--loop", type=Path)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    if given.scan:
+        return scan(given.scan)
+    if given.loop:
+        return pandas_loop(given.loop, cutoffs(given.cutoffs), given.out)
+    sizes = given.lines, given.contacts, given.customers, given.cutoffs
+    with tempfile.TemporaryDirectory() as name:
+        print(json.dumps(measure(Path(name), *sizes, messy=given.messy), indent=1))
+    return None
+
+
+if __name__ == "__main__":
+    main()
