@@ -36,7 +36,7 @@ from crm_ml.features.spec import (
 from crm_ml.features.streams import STREAMS
 from crm_ml.features.subjects import CUSTOMER, LEAD, Subject
 from crm_ml.features.timeline import cutoff_us, shift_days
-from crm_ml.features.visibility import data_hash, visible
+from crm_ml.features.visibility import data_hash, sees_any, visible
 
 __all__ = [
     "CATALOGUE",
@@ -75,6 +75,7 @@ __all__ = [
     "make_spine",
     "optional_features",
     "remove_feature",
+    "sees_any",
     "shift_days",
     "sources",
     "usual_gap_days",

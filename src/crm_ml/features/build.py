@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -141,6 +143,9 @@ def _in_parts(
     whole = WholeTimeline(tables, spine.ids, streams_of(of), of=of)
     if of == CUSTOMER:  # what is said of a lead may depend on its peers
         whole.cut(np.diff(spine.row_from), event_tables(tables, of))
+        whole.prepare(_tables_of(needed, whole))
+        if len(whole.bounds) > 2 and threads != 1:
+            _fill(whole, spine, needed)
 
     # what is said of all customers together is made once, for all parts
     pooled = [feature for feature in needed if isinstance(feature, PooledFeature)]
@@ -155,6 +160,26 @@ def _in_parts(
     # functions that are not ours may not be made for several threads
     foreign = any(isinstance(feature, FunctionFeature) for feature in needed)
     yield from in_parts(whole, work, threads=1 if foreign else threads)
+
+
+def _fill(whole: WholeTimeline, spine: Spine, needed: Iterable[AnyFeature]) -> None:
+    """Let the first part ask for the columns of its sources side by side: each is then moved for all parts."""
+    by_source: dict[str, list[AnyFeature]] = {}
+    for feature in needed:
+        if isinstance(feature, Feature) and not isinstance(feature, PooledFeature):
+            by_source.setdefault(feature.source, []).append(feature)
+    part = whole.part_of_spine(spine, 0)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for done in [pool.submit(Evaluation(whole.part(0), part).all, some) for some in by_source.values()]:
+            done.result()
+
+
+def _tables_of(needed: Iterable[AnyFeature], timeline: Timeline) -> list[str]:
+    """Return the mapped event tables that features are made of."""
+    sources = {feature.source for feature in needed if isinstance(feature, Feature | FunctionFeature)}
+    columns = {need for source in sources for need in timeline.streams[source].needs}
+    names = {need.split(".")[0] for need in columns}
+    return [name for name in timeline.tables.frames if name in names and SCHEMAS[name].event_time]
 
 
 def _with_inputs(wanted: Iterable[AnyFeature], of: Subject) -> list[AnyFeature]:

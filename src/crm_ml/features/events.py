@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml import names as n
+from crm_ml.features.columns import Columns
 from crm_ml.features.rows import Levels, Rows
 from crm_ml.features.subjects import CUSTOMER, Subject
 from crm_ml.features.timeline import FOREVER, HOUR, I64, NULL, ZoneClock, zone_clock
@@ -86,7 +88,7 @@ class Events:
             t=self.t[index],
             seen_from=self.seen_from[index],
             seen_until=self.seen_until[index],
-            columns={name: column[index] for name, column in self.columns.items()},
+            columns=as_columns(self.columns).take(index),
         )
 
     def ordered(self) -> Events:
@@ -130,6 +132,19 @@ def joined(first: Events, second: Events) -> Events:
         {name: both(column, second.columns[name]) for name, column in first.columns.items()},
         first.levels,
     )
+
+
+def as_columns(columns: Mapping[str, I64]) -> Columns:
+    """Return columns as `Columns`."""
+    return columns if isinstance(columns, Columns) else Columns(columns)
+
+
+def _code(rows: Rows, column: str) -> I64:
+    return rows.codes(column)[0]
+
+
+def _texts(rows: Rows, column: str) -> pa.Array:
+    return rows.codes(column)[1].array
 
 
 def order_within(group: I64, *keys: I64) -> I64 | None:
@@ -218,9 +233,8 @@ class Timeline:
         rows = self.rows(table)
         t, seen, until = rows.span()
         subject = self.subjects_of(table)
-        found = {name: rows.integers(source) for name, source in columns.items()}
-        levels = {}
-        for name, source in (texts or {}).items():
-            found[name], levels[name] = rows.codes(source)
-        events = Events(subject, t, seen, until, found, levels)
+        numbers = {name: partial(rows.integers, source) for name, source in columns.items()}
+        coded = {name: partial(_code, rows, source) for name, source in (texts or {}).items()}
+        levels = {name: Levels(partial(_texts, rows, source)) for name, source in (texts or {}).items()}
+        events = Events(subject, t, seen, until, Columns({**numbers, **coded}), levels)
         return events if (subject >= 0).all() else events.take(subject >= 0)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from crm_ml import names as n
-from crm_ml.features.events import Events, Measure, Stream, Timeline, order_within
+from crm_ml.features.events import Events, Measure, Stream, Timeline, as_columns, order_within
 from crm_ml.features.spec import AnyFeature, Cause, Feature, Ratio, cause_by_prefix, windowed
 from crm_ml.features.timeline import FOREVER, I64, NULL
 
@@ -19,16 +20,20 @@ _NEEDS = tuple(f"{_LINES}.{column}" for column in ("order_id", n.CUSTOMER_ID, "o
 def _order_lines(timeline: Timeline) -> Events:
     amounts = {name: name for name in ("net_amount", "quantity", "cost_amount", "list_amount")}
     events = timeline.events(_LINES, amounts, {"product_id": "product_id", "order_id": "order_id"})
-    net, full = events.columns["net_amount"], events.columns["list_amount"]
-    returned = net < 0
-    extra = {
-        "is_return": returned.astype(np.int64),
-        "sold_amount": np.where(returned, 0, net),
-        "returned_amount": np.where(returned, -net, 0),
-        "discount_amount": np.where(full == NULL, NULL, full - net),
-    }
-    return Events(
-        events.subject, events.t, events.seen_from, events.seen_until, {**events.columns, **extra}, events.levels
+    columns = as_columns(events.columns)
+
+    def discount() -> I64:
+        net, full = columns["net_amount"], columns["list_amount"]
+        return np.where(full == NULL, NULL, full - net)
+
+    return replace(
+        events,
+        columns=columns.but(
+            is_return=lambda: (columns["net_amount"] < 0).astype(np.int64),
+            sold_amount=lambda: np.maximum(columns["net_amount"], 0),
+            returned_amount=lambda: np.maximum(-columns["net_amount"], 0),
+            discount_amount=discount,
+        ),
     )
 
 

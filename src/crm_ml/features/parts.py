@@ -10,7 +10,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,7 +17,7 @@ import pyarrow as pa
 
 from crm_ml import names as n
 from crm_ml.features.events import Timeline
-from crm_ml.features.rows import Grouped, PartOfRows, Rows
+from crm_ml.features.rows import Grouped, Once, PartOfRows, Rows
 from crm_ml.features.spine import Spine
 from crm_ml.features.timeline import I64
 from crm_ml.tables.schemas import SCHEMAS
@@ -43,14 +42,19 @@ class WholeTimeline(Timeline):
 
     def __init__(self, tables: Tables, subjects: pa.Array, streams: Mapping[str, Stream], *, of: Subject) -> None:
         super().__init__(tables, subjects, streams, of=of)
-        self._lock = RLock()
+        self._once = Once()
         self.bounds: I64 = np.array([0, len(subjects)], np.int64)
         """Part p has the subjects ``bounds[p]`` to ``bounds[p + 1] - 1``."""
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what `make` gives, made by the first part that asks."""
-        with self._lock:
-            return self.once(name, make)
+        return self._once(name, make)
+
+    def prepare(self, tables: Sequence[str]) -> None:
+        """Group tables side by side, before the parts ask for them one after the other."""
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            for done in [pool.submit(self.grouped, table) for table in tables]:
+                done.result()
 
     def about(self, table: str) -> I64:
         """Return the subject of each row of a table in the table's order, -1 where it is none of them."""
@@ -86,22 +90,23 @@ class WholeTimeline(Timeline):
             row = np.flatnonzero(about >= 0) if (about < 0).any() else np.arange(len(about))
             return self._in_parts(table, row, self._part_of(about[row]))
         if table == n.PAYMENTS and n.INVOICES in self.tables.frames:
-            return self._in_parts(table, *self._payments())
+            row, part, invoice = self._payments()
+            return self._in_parts(table, row, part, known={"codes among invoice_id": invoice})
         return Rows(self.tables, table)
 
     def _part_of(self, subject: I64) -> I64:
         part = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
         return part[subject]
 
-    def _in_parts(self, table: str, row: I64, part: I64) -> Grouped:
+    def _in_parts(self, table: str, row: I64, part: I64, known: Mapping[str, I64] | None = None) -> Grouped:
         from crm_ml.features import kernels_sort
 
         counts = np.bincount(part, minlength=len(self.bounds) - 1)
         order = kernels_sort.by_group(part, counts)
-        return Grouped(self.tables, table, row[order], np.concatenate(([0], np.cumsum(counts))))
+        return Grouped(self.tables, table, row[order], np.concatenate(([0], np.cumsum(counts))), known)
 
-    def _payments(self) -> tuple[I64, I64]:
-        """Return (row, part) of the payments: each goes where a version of its invoice is, seldom to more than one."""
+    def _payments(self) -> tuple[I64, I64, I64]:
+        """Return (row, part) of payments where a version of their invoice is, and the invoice of every payment."""
         invoices = Rows(self.tables, n.INVOICES)
         code, levels = invoices.codes("invoice_id")
         about = self.about(n.INVOICES)
@@ -121,8 +126,8 @@ class WholeTimeline(Timeline):
             left = part != where[code]
             code, part = code[left], part[left]
         if not rows:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        return np.concatenate(rows), np.concatenate(parts)
+            return np.zeros(0, np.int64), np.zeros(0, np.int64), paid
+        return np.concatenate(rows), np.concatenate(parts), paid
 
     def part(self, index: int) -> PartTimeline:
         """Return the timeline of one part."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from threading import RLock
-from typing import TYPE_CHECKING, overload
+from threading import Lock, RLock
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pyarrow as pa
@@ -37,8 +37,13 @@ class Levels(Sequence[str]):
     (1, -1, 2)
     """
 
-    def __init__(self, array: pa.Array) -> None:
-        self.array = array
+    def __init__(self, array: pa.Array | Callable[[], pa.Array]) -> None:
+        self._given = array
+
+    @cached_property
+    def array(self) -> pa.Array:
+        """The texts as Arrow's."""
+        return self._given() if callable(self._given) else self._given
 
     @cached_property
     def _texts(self) -> tuple[str, ...]:
@@ -139,6 +144,32 @@ def seen_span(tables: Tables, table: str) -> tuple[I64, I64, I64]:
     return t, seen, until
 
 
+class Once:
+    """Values by name, each made by the first thread that asks while others who want the same wait.
+
+    Examples
+    --------
+    >>> once = Once()
+    >>> once("a", lambda: 1), once("a", lambda: 2)
+    (1, 1)
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+        self._locks: dict[str, RLock] = {}
+        self._lock = Lock()
+
+    def __call__(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return the value of a name."""
+        if name not in self._made:
+            with self._lock:
+                own = self._locks.setdefault(name, RLock())
+            with own:
+                if name not in self._made:
+                    self._made[name] = make()
+        return self._made[name]
+
+
 class Rows:
     """All rows of a table.
 
@@ -163,14 +194,21 @@ class Rows:
 
     def integers(self, column: str) -> I64:
         """Return a column as int64; see `integers`."""
+        values = self.tables.frames[self.table].column(column)
+        if values.null_count == len(values):
+            return np.full(len(self), NULL, np.int64)
         return self.array(f"column {column}", lambda: integers(self.tables.frames[self.table], column))
 
     def codes(self, column: str) -> tuple[I64, Levels]:
         """Return the code of the text in each row (NULL where null), and the texts."""
 
         def make() -> I64:
-            found, self._levels[column] = codes(self.tables.frames[self.table].column(column))
-            return found
+            # the order lines of one workspace are asked for by who is eligible, by features and by labels
+            key = "codes", self.table, column
+            if key not in self.tables.kept:
+                self.tables.kept[key] = codes(self.tables.frames[self.table].column(column))
+            found, self._levels[column] = self.tables.kept[key]
+            return np.asarray(found)
 
         return self.array(f"codes {column}", make), self._levels[column]
 
@@ -208,20 +246,22 @@ class Grouped(Rows):
         The row of the table that stands in each place; a row may stand in several parts, or in none.
     bounds : numpy.ndarray of int64
         Part p has the places ``bounds[p]`` to ``bounds[p + 1] - 1``.
+    known : mapping of str to numpy.ndarray, optional
+        Arrays of the whole table that are made already, by the names they are asked for under.
     """
 
-    def __init__(self, tables: Tables, table: str, rows: I64, bounds: I64) -> None:
+    def __init__(
+        self, tables: Tables, table: str, rows: I64, bounds: I64, known: Mapping[str, I64] | None = None
+    ) -> None:
         super().__init__(tables, table)
         self.rows, self.bounds = rows, bounds
-        self._arrays: dict[str, I64] = {}
-        self._lock = RLock()
+        self._known = known or {}
+        self._once = Once()
 
     def array(self, name: str, make: Make) -> I64:
         """Return the array in the order of the places; made by the first part that asks, kept for the others."""
-        with self._lock:
-            if name not in self._arrays:
-                self._arrays[name] = make()[self.rows]
-            return self._arrays[name]
+        found: I64 = self._once(name, lambda: (self._known[name] if name in self._known else make())[self.rows])
+        return found
 
 
 class PartOfRows(Rows):

@@ -76,14 +76,16 @@ def with_cutoffs(frame: pd.DataFrame, zone: str, *, of: Subject = CUSTOMER) -> p
 def sort_spine(frame: pd.DataFrame, *, of: Subject = CUSTOMER) -> Spine:
     """Return the sorted rows of a spine frame (columns: the subject's id, `cutoff` in microseconds)."""
     # Arrow texts: numpy's would take the longest id's room for every row, and drop a NUL at the end
-    given = composed(pa.array(frame[of.key].map(str), pa.string(), from_pandas=True))
-    ids = pc.unique(given).sort()
-    subject = pc.index_in(given, ids).to_numpy().astype(np.int64)
+    ids = frame[of.key]
+    texts = ids if isinstance(ids.dtype, pd.StringDtype) else ids.map(str)
+    given = composed(pa.array(texts, pa.string(), from_pandas=True))
+    unique = pc.unique(given).sort()
+    subject = pc.index_in(given, unique).to_numpy().astype(np.int64)
     cutoffs = frame[CUTOFF].to_numpy(dtype=np.int64)
     order = np.lexsort((cutoffs, subject))
-    counts = np.bincount(subject, minlength=len(ids))
+    counts = np.bincount(subject, minlength=len(unique))
     return Spine(
-        ids=ids,
+        ids=unique,
         subject=subject[order],
         cutoffs=cutoffs[order],
         row_from=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),

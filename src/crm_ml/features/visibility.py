@@ -69,6 +69,12 @@ def visible(tables: Tables, cutoff_us: int) -> Tables:
     return replace(tables, frames=frames)
 
 
+def sees_any(tables: Tables, table: str, cutoff_us: int) -> bool:
+    """Return whether any row of an event table is visible at a cutoff (UTC microseconds)."""
+    _, seen, until = seen_span(tables, table)
+    return bool(((seen < cutoff_us) & (cutoff_us <= until)).any())
+
+
 def _visible_frame(tables: Tables, table: str, cutoff: int) -> pa.Table:
     frame, schema = tables.frames[table], SCHEMAS[table]
     for column in frame.column_names:

@@ -168,7 +168,7 @@ def _refuse_unseen(tables: Tables, cutoffs: Mapping[int, dt.date], kind: str) ->
     table = n.LEADS if kind == LEADS else n.ORDER_LINES
     # more is visible later: the first cutoff at which something is clears all that follow
     for cutoff in sorted(cutoffs):
-        if floor.visible(tables, cutoff).frames[table].num_rows:
+        if floor.sees_any(tables, table, cutoff):
             return
         raise nothing_visible(cutoffs[cutoff], kind)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from crm_ml.tables.frame import Tables
 from crm_ml.tables.place import Mask, Place
 from crm_ml.tables.schemas import SCHEMAS, Column, Schema
 from crm_ml.tables.values import ARROW_TYPES, INSTANT, as_array, attribute_type, to_canonical
-from crm_ml.tables.versions import must_have, settle
+from crm_ml.tables.versions import Settled, must_have, settle
 
 _SHOWN_COLUMNS = 12
 
@@ -53,25 +55,21 @@ def assemble(
     quarantine: dict[str, pa.Table] = {}
     attributes: dict[str, dict[str, str]] = {}
     # rates first: amounts of other tables are converted with them
-    for name in sorted(parts, key=lambda table: (table != n.RATES, table)):
-        part, schema = parts[name], SCHEMAS[name]
-        complete = _complete(part, schema, findings)
-        table, attributes[name] = _typed(part, schema, findings)
-        if not complete:
-            continue
-        if name == n.RATES:
-            check_rates(table, findings)
-        if "currency" in part.columns and name != n.RATES:
-            table = convert(schema, table, currency=currency, rates=frames.get(n.RATES), findings=findings)
-        late = {**part.known_from, **attributes[name]}
-        settled = settle(
-            schema, table, mapped=part.columns, late=late, drop_exact_duplicates=part.drop_exact_duplicates
-        )
-        findings.extend(settled.findings)
-        frames[name] = settled.table
-        if settled.quarantine is not None:
-            quarantine[name] = settled.quarantine
-        _say_unmapped(part, findings)
+    first = [n.RATES] if n.RATES in parts else []
+    others = sorted(parts.keys() - {n.RATES})
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for names in (first, others):
+            rates = frames.get(n.RATES)
+            made = pool.map(lambda name: _one(parts[name], currency, rates), names)  # noqa: B023 - ends in the round
+            # what is found is told in the order of the tables, whoever was done first
+            for name, (table, own, said) in zip(names, made, strict=True):
+                findings.extend(said)
+                attributes[name] = own
+                if table is None:
+                    continue
+                frames[name] = table.table
+                if table.quarantine is not None:
+                    quarantine[name] = table.quarantine
     frames = _without_internal(frames, findings)
     tables = Tables(
         frames={name: frames[name] for name in SCHEMAS if name in frames},
@@ -87,6 +85,29 @@ def assemble(
     if error is not None:
         raise error
     return tables
+
+
+def _one(part: Part, currency: str, rates: pa.Table | None) -> tuple[Settled | None, dict[str, str], list[Finding]]:
+    """Return one table in order (None if a required column is missing), its attributes, and what was found."""
+    schema, findings = SCHEMAS[part.table], list[Finding]()
+    own = replace(
+        part,
+        columns={name: (raw, replace(place, findings=findings)) for name, (raw, place) in part.columns.items()},
+        attributes={name: (raw, replace(place, findings=findings)) for name, (raw, place) in part.attributes.items()},
+    )
+    complete = _complete(own, schema, findings)
+    table, attributes = _typed(own, schema, findings)
+    if not complete:
+        return None, attributes, findings
+    if part.table == n.RATES:
+        check_rates(table, findings)
+    elif "currency" in part.columns:
+        table = convert(schema, table, currency=currency, rates=rates, findings=findings)
+    late = {**part.known_from, **attributes}
+    settled = settle(schema, table, mapped=part.columns, late=late, drop_exact_duplicates=part.drop_exact_duplicates)
+    findings.extend(settled.findings)
+    _say_unmapped(part, findings)
+    return settled, attributes, findings
 
 
 def _complete(part: Part, schema: Schema, findings: list[Finding]) -> bool:
@@ -112,18 +133,27 @@ def _typed(part: Part, schema: Schema, findings: list[Finding]) -> tuple[pa.Tabl
     ids, essential = id_columns(schema), must_have(schema)
     arrays: list[Any] = []
     names: list[str] = []
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        typed = {
+            column.name: pool.submit(
+                _column, part, column, is_id=column.name in ids, essential=column.name in essential
+            )
+            for column in schema.columns
+            if column.name in part.columns
+        }
+    nothing: dict[pa.DataType, pa.Array] = {}
+    """Columns that are not mapped share their memory."""
     for column in schema.columns:
         names.append(column.name)
-        if column.name not in part.columns:
-            arrays.append(pa.nulls(part.rows, ARROW_TYPES[column.type]))
+        if column.name in part.columns:
+            array, said = typed[column.name].result()
+            findings.extend(said)
+            arrays.append(array)
             continue
-        raw, place = part.columns[column.name]
-        array, bad = to_canonical(raw, column, place, is_id=column.name in ids)
-        if array.null_count:
-            _check_nulls(array, bad, column, place, essential=column.name in essential)
-        if column.values:
-            _check_vocabulary(array, column, place)
-        arrays.append(array)
+        kind = ARROW_TYPES[column.type]
+        if kind not in nothing:
+            nothing[kind] = pa.nulls(part.rows, kind)
+        arrays.append(nothing[kind])
     if part.rows == 0:
         findings.append(
             Finding("warning", "empty_table", "the table has no rows", "Check the source and `where`", table=part.table)
@@ -131,6 +161,18 @@ def _typed(part: Part, schema: Schema, findings: list[Finding]) -> tuple[pa.Tabl
     taken = _attributes(part, names, arrays, findings)
     schema_types = [pa.field(name, array.type) for name, array in zip(names, arrays, strict=True)]
     return pa.Table.from_arrays(arrays, schema=pa.schema(schema_types)), taken
+
+
+def _column(part: Part, column: Column, *, is_id: bool, essential: bool) -> tuple[pa.Array, list[Finding]]:
+    """Return one column in its type, and what was found in it."""
+    raw, place = part.columns[column.name]
+    place = replace(place, findings=[])
+    array, bad = to_canonical(raw, column, place, is_id=is_id)
+    if array.null_count:
+        _check_nulls(array, bad, column, place, essential=essential)
+    if column.values:
+        _check_vocabulary(array, column, place)
+    return array, place.findings
 
 
 def _attributes(part: Part, names: list[str], arrays: list[Any], findings: list[Finding]) -> dict[str, str]:

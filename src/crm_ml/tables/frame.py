@@ -48,6 +48,8 @@ class Tables:
     known_from: Mapping[str, Mapping[str, str]]
     findings: tuple[Finding, ...] = ()
     quarantine: Mapping[str, pa.Table] = field(default_factory=dict)
+    kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was computed of these tables and may be asked for again; tables made of them start with nothing."""
     whole: Tables | None = None
 
     def __repr__(self) -> str:

@@ -349,8 +349,7 @@ def to_text(array: pa.Array, place: Place, *, is_id: bool = False) -> tuple[pa.A
     else:
         text = array.cast(pa.string())
     if is_id and len(text):
-        if not pc.all(pc.string_is_ascii(text), min_count=0).as_py():
-            text = composed(text)
+        text = composed(text)
         empty = pc.equal(text, "")
         if pc.any(empty).as_py():
             text = pc.if_else(empty, pa.scalar(None, pa.string()), text)
@@ -360,6 +359,8 @@ def to_text(array: pa.Array, place: Place, *, is_id: bool = False) -> tuple[pa.A
 def composed(text: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return the texts in Unicode's composed form (NFC), in which identifiers are compared."""
     text = as_array(text)
+    if pc.all(pc.string_is_ascii(text), min_count=0).as_py():
+        return text
     # pyarrow 25's utf8_normalize(form="NFC") decomposes, so Python does it, once per distinct text
     coded = text.dictionary_encode()
     words = pa.array([unicodedata.normalize("NFC", word) for word in coded.dictionary.to_pylist()], pa.string())

@@ -7,7 +7,9 @@ the rows themselves.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -184,9 +186,10 @@ def _sorted(table: pa.Table, keys: Sequence[str]) -> pa.Table:
     order = pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys])
     # columns that are not mapped are null throughout: there is nothing to move
     filled = [name for name in table.column_names if table[name].null_count < len(table)]
-    moved = table.select(filled).take(order).combine_chunks()
-    arrays = [moved[name] if name in filled else table[name] for name in table.column_names]
-    return pa.Table.from_arrays(arrays, schema=table.schema)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        moved = dict(zip(filled, pool.map(lambda name: table[name].take(order), filled), strict=True))
+    arrays = [moved.get(name, table[name]) for name in table.column_names]
+    return pa.Table.from_arrays(arrays, schema=table.schema).combine_chunks()
 
 
 def _same_as_before(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.bool_]:
