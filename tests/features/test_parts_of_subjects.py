@@ -1,15 +1,19 @@
 """Whatever the parts and however many threads: the same features, bit by bit."""
 
 import datetime as dt
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from crm_ml.features import CUSTOMER, build_features, churn_labels, cutoff_us, make_spine, parts
+from crm_ml.features import CUSTOMER, build_features, churn_labels, cutoff_us, make_spine, parts, sees_any
+from crm_ml.features.columns import Columns
 from crm_ml.features.events import Timeline, order_within
 from crm_ml.features.parts import WholeTimeline, event_tables
-from crm_ml.features.rows import codes
+from crm_ml.features.rows import Once, codes
 from crm_ml.features.spine import sort_spine, with_cutoffs
 from crm_ml.features.streams import streams_of
 from crm_ml.tables import from_frames
@@ -113,3 +117,48 @@ def test_codes_of_ascending_texts_equal_those_of_hashed_ones():
     code, levels = codes(shuffled)
     assert [levels[k] for k in code] == shuffled.to_pylist()
     assert levels.code("nobody") == -1
+
+
+def test_one_part_waits_for_what_another_is_making_and_sees_it():
+    made, begun = [], threading.Event()
+    once = Once()
+
+    def slowly() -> int:
+        begun.set()
+        time.sleep(0.05)
+        made.append(1)
+        return 7
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(once, "x", slowly)
+        assert begun.wait(5)
+        assert pool.submit(once, "x", slowly).result() == first.result() == 7
+    assert made == [1]
+
+
+def test_what_fails_while_it_is_made_is_asked_for_again():
+    once = Once()
+    with pytest.raises(ZeroDivisionError):
+        once("x", lambda: 1 // 0)
+    assert once("x", lambda: 3) == 3
+
+
+def test_columns_are_gathered_when_asked_for_and_only_then():
+    asked = []
+
+    def column() -> np.ndarray:
+        asked.append("b")
+        return np.arange(6)
+
+    columns = Columns({"a": np.arange(6) * 10, "b": column})
+    few = columns.take(np.array([5, 3, 1])).take(np.array([False, True, True]))
+    more = few.but(c=lambda: few["a"] + 1)
+    assert (more["c"].tolist(), asked) == ([31, 11], [])
+    assert (few["b"].tolist(), more["b"].tolist(), asked) == ([3, 1], [3, 1], ["b"])
+    assert set(more) == {"a", "b", "c"}
+
+
+def test_a_day_is_seen_as_soon_as_one_row_is(tables):
+    first = min(tables.frames["order_lines"]["ordered_at"].cast("int64").to_pylist())
+    assert not sees_any(tables, "order_lines", first)
+    assert sees_any(tables, "order_lines", first + 1)

@@ -189,6 +189,9 @@ def test_features_as_a_table_and_as_a_file(workspace, tmp_path, firm_day):
     assert (first.rows, first.features) == (len(table), table.shape[1] - 2)
     assert str(pq.read_schema(tmp_path / "a.parquet").field("as_of").type) == "date32[day]"
     spine = table[["customer_id", "as_of"]].iloc[::-7]
+    write_features(workspace, spine=spine, out=tmp_path / "own.parquet")
+    written = pd.read_parquet(tmp_path / "own.parquet")
+    pd.testing.assert_frame_equal(written, table.iloc[::-7].reset_index(drop=True), check_dtype=False)
     own = crm.build_features(workspace, spine=spine)
     expected = table.iloc[::-7].reset_index(drop=True)
     pd.testing.assert_frame_equal(own, expected, check_dtype=False)

@@ -13,7 +13,7 @@ from messy_firms import OPTIONAL as TABLES
 from messy_firms import frame_of, seeded_firm
 from wall_clock import DAY_US, midnight
 
-from crm_ml.features import OPTIONAL, build_features
+from crm_ml.features import OPTIONAL, build_features, parts
 from crm_ml.features.catalogue import OPTIONAL_INPUTS
 from crm_ml.tables import Tables, from_frames
 from crm_ml.tables.synth import make_firm
@@ -39,8 +39,15 @@ def test_messy_firms(seed: int) -> None:
     agree(wider(firm), firm.spine())
 
 
+@pytest.mark.parametrize("seed", range(24, 34))
+def test_messy_firms_in_parts_of_few_events(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "EVENTS_PER_PART", 3)
+    firm = seeded_firm(seed)
+    agree(wider(firm), firm.spine())
+
+
 @pytest.mark.stress
-@pytest.mark.parametrize("seed", range(100, 300))
+@pytest.mark.parametrize("seed", range(100, 180))
 def test_many_messy_firms(seed: int) -> None:
     firm = seeded_firm(seed)
     agree(wider(firm), firm.spine())

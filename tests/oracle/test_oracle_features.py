@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from messy_firms import OPTIONAL, Firm, frame_of, messy_firms, seeded_firm
 from wall_clock import DAY_US, HOUR_US, midnight, shifted, utc_us
 
-from crm_ml.features import CATALOGUE, build_features, churn_labels, make_spine
+from crm_ml.features import CATALOGUE, build_features, churn_labels, make_spine, parts
 from crm_ml.features.attributes import own_features
 from crm_ml.features.catalogue import INPUTS
 from crm_ml.tables import Tables, from_frames
@@ -42,6 +42,13 @@ def test_every_declared_feature_has_an_expression_and_none_is_left_over() -> Non
 
 @pytest.mark.parametrize("seed", range(30))
 def test_messy_firms(seed: int) -> None:
+    firm = seeded_firm(seed)
+    agree(firm.tables(), firm.spine())
+
+
+@pytest.mark.parametrize("seed", range(30, 45))
+def test_messy_firms_in_parts_of_few_events(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "EVENTS_PER_PART", 3)
     firm = seeded_firm(seed)
     agree(firm.tables(), firm.spine())
 
