@@ -138,7 +138,7 @@ def test_one_part_waits_for_what_another_is_making_and_sees_it():
 
 def test_what_fails_while_it_is_made_is_asked_for_again():
     once = Once()
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError, match="by zero"):
         once("x", lambda: 1 // 0)
     assert once("x", lambda: 3) == 3
 

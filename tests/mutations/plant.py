@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 ORACLE = "tests/oracle/test_oracle_features.py"
 RULES = "tests/properties/test_time_rules.py"
 DATASET = "tests/models/test_dataset.py"
+PARTS = "tests/features/test_parts_of_subjects.py"
 SHORT = (
     "by_hand or messy_firms[0] or messy_firms[8] or customers_and_labels[3] or at_the_bounds or belongs_to_what "
     "or its_end or seeded_firm"
@@ -162,7 +163,39 @@ MISTAKES = (
         (DATASET,),
         "fold",
     ),
+    Mistake(
+        "a part counts its subjects from the first of all",
+        "features/parts.py",
+        "np.where(ours, about - self._first, -1)",
+        "np.where(ours, about, -1)",
+        (ORACLE,),
+        "parts_of_few_events[30]",
+    ),
+    Mistake(
+        "payments go to the first part of their invoice only",
+        "features/parts.py",
+        "left = part != where[code]",
+        "left = np.zeros(len(part), bool)",
+        (PARTS,),
+        "changed_hands",
+    ),
+    Mistake(
+        "what is taken of taken columns is counted from the whole",
+        "features/columns.py",
+        "self._index[places]",
+        "places",
+        (PARTS,),
+        "columns",
+    ),
     # last, because the kernels are compiled anew
+    Mistake(
+        "equal keys of a subject change places: > to >=",
+        "features/kernels_sort.py",
+        "key[order[j - 1]] > x",
+        "key[order[j - 1]] >= x",
+        (PARTS,),
+        "order_within",
+    ),
     Mistake("a kernel's bound: > to >=", "features/kernels.py", "if keys[middle] > x:", "if keys[middle] >= x:"),
 )
 

@@ -148,7 +148,7 @@ def add_feature(feature: AnyFeature, *, of: Subject = CUSTOMER) -> tuple[AnyFeat
     'orders_lines_max_90d'
     >>> remove_feature("orders_lines_max_90d")
     """
-    from crm_ml.features.build import check_feature
+    from crm_ml.features.declared import check_feature
 
     if any(feature.id == known.id for known in (*CATALOGUE, *LEAD_CATALOGUE, *INPUTS, *OPTIONAL, *OPTIONAL_INPUTS)):
         raise UsageError(

@@ -13,8 +13,8 @@ from typing import Final
 from crm_ml import names
 from crm_ml.errors import UsageError, did_you_mean
 from crm_ml.features.attributes import own_features
-from crm_ml.features.build import check_feature
 from crm_ml.features.catalogue import default_features, families_of, inputs_of, optional_features
+from crm_ml.features.declared import check_feature
 from crm_ml.features.spec import AnyFeature
 from crm_ml.features.stored import with_inputs
 from crm_ml.features.subjects import CUSTOMER, Subject
