@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from crm_ml.processors import processors
 
 WINDOWS = (30, 90, 180, 365)
 CHANNELS = ("email", "phone", "visit", "web", "ticket")
@@ -128,7 +129,7 @@ def scan(data: Path) -> None:
     """Let DuckDB read every needed column once."""
     import duckdb
 
-    con = duckdb.connect(config={"threads": len(os.sched_getaffinity(0))})
+    con = duckdb.connect(config={"threads": processors()})
     for table, columns in (
         ("order_lines", "sum(order_id), sum(customer_id), max(ordered_on), sum(product_id), sum(amount)"),
         ("invoices", "sum(customer_id), max(issued_on), max(due_on), max(paid_on), sum(amount)"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ from crm_ml.features.spine import Spine, sort_spine, with_cutoffs
 from crm_ml.features.streams import streams_of
 from crm_ml.features.subjects import CUSTOMER, Subject
 from crm_ml.features.timeline import FOREVER, HOUR, I32, I64, NULL
+from crm_ml.processors import processors
 from crm_ml.tables.schemas import SCHEMAS
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _fill(whole: WholeTimeline, spine: Spine, needed: Iterable[AnyFeature]) -> N
         if isinstance(feature, Feature) and not isinstance(feature, PooledFeature):
             by_source.setdefault(feature.source, []).append(feature)
     part = whole.part_of_spine(spine, 0)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         for done in [pool.submit(Evaluation(whole.part(0), part).all, some) for some in by_source.values()]:
             done.result()
 

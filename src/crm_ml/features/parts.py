@@ -6,7 +6,6 @@ side and in any order: the result is the same bit by bit, and memory does not gr
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from crm_ml.features.events import Timeline
 from crm_ml.features.rows import Grouped, Once, PartOfRows, Rows
 from crm_ml.features.spine import Spine
 from crm_ml.features.timeline import I64
+from crm_ml.processors import processors
 from crm_ml.tables.schemas import SCHEMAS
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class WholeTimeline(Timeline):
 
     def prepare(self, tables: Sequence[str]) -> None:
         """Group tables side by side, before the parts ask for them one after the other."""
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(processors()) as pool:
             for done in [pool.submit(self.grouped, table) for table in tables]:
                 done.result()
 
@@ -185,7 +185,7 @@ def in_parts(whole: WholeTimeline, work: Callable[[int], T], *, threads: int | N
 
     Parts are worked on by so many threads (default: one per processor), a few ahead of what is taken.
     """
-    parts, workers = len(whole.bounds) - 1, threads or len(os.sched_getaffinity(0))
+    parts, workers = len(whole.bounds) - 1, threads or processors()
     if parts == 1 or workers == 1:
         yield from map(work, range(parts))
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -15,15 +14,11 @@ from pathlib import Path
 
 from crm_ml.errors import Failure
 from crm_ml.jobs.backtest_worker import train_cutoff
+from crm_ml.processors import processors
 
 Say = Callable[[str], None]
 _MODULE = "crm_ml.jobs.backtest_worker"
 _MOST_THREADS = 2
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def train_cutoffs(work: Path, cutoffs: Sequence[dt.date], *, workers: int, say: Say) -> None:

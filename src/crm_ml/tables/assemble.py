@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.errors import Finding, did_you_mean, error_from_findings
+from crm_ml.processors import processors
 from crm_ml.tables.currency import check_rates, convert
 from crm_ml.tables.frame import Tables
 from crm_ml.tables.place import Mask, Place
@@ -57,7 +57,7 @@ def assemble(
     # rates first: amounts of other tables are converted with them
     first = [n.RATES] if n.RATES in parts else []
     others = sorted(parts.keys() - {n.RATES})
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         for names in (first, others):
             rates = frames.get(n.RATES)
             made = pool.map(lambda name: _one(parts[name], currency, rates), names)  # noqa: B023 - ends in the round
@@ -133,7 +133,7 @@ def _typed(part: Part, schema: Schema, findings: list[Finding]) -> tuple[pa.Tabl
     ids, essential = id_columns(schema), must_have(schema)
     arrays: list[Any] = []
     names: list[str] = []
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         typed = {
             column.name: pool.submit(
                 _column, part, column, is_id=column.name in ids, essential=column.name in essential

@@ -7,7 +7,6 @@ the rows themselves.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.errors import EXAMPLES_SHOWN, Finding
+from crm_ml.processors import processors
 from crm_ml.tables.schemas import Schema
 from crm_ml.tables.values import INSTANT
 
@@ -186,7 +186,7 @@ def _sorted(table: pa.Table, keys: Sequence[str]) -> pa.Table:
     order = pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys])
     # columns that are not mapped are null throughout: there is nothing to move
     filled = [name for name in table.column_names if table[name].null_count < len(table)]
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         moved = dict(zip(filled, pool.map(lambda name: table[name].take(order), filled), strict=True))
     arrays = [moved.get(name, table[name]) for name in table.column_names]
     return pa.Table.from_arrays(arrays, schema=table.schema).combine_chunks()

@@ -8,7 +8,6 @@ make the tables.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from crm_ml.features.kernels import compiled
 from crm_ml.models.explain.tree_bins import U16, Bins, bin_codes, bin_numbers, bins_of, left_bins
 from crm_ml.models.explain.tree_tables import quadrature, tree_tables
 from crm_ml.models.explain.tree_text import F64, I64, Trees, read_trees
+from crm_ml.processors import processors
 
 MOST_BYTES = 256 * 2**20
 """A model whose tables would take more than this has none."""
@@ -116,7 +116,7 @@ class TreeShap:
             _add_up(binned, self.bins.used, self.bins.size, runs, self.step, self.table, out[:, begin:])
 
         parts = range(0, rows, ROWS_AT_ONCE)
-        workers = min(len(parts), threads or _processors())
+        workers = min(len(parts), threads or processors())
         if not used or workers < 2:
             for begin in parts if used else ():
                 fill(begin)
@@ -125,10 +125,6 @@ class TreeShap:
             with ThreadPoolExecutor(workers) as pool:
                 list(pool.map(fill, parts))
         return out
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _binned(columns: Sequence[F64], bins: Bins) -> U16:
