@@ -143,9 +143,9 @@ def _in_parts(
     whole = WholeTimeline(tables, spine.ids, streams_of(of), of=of)
     if of == CUSTOMER:  # what is said of a lead may depend on its peers
         whole.cut(np.diff(spine.row_from), event_tables(tables, of))
-        whole.prepare(_tables_of(needed, whole))
+        whole.prepare(_tables_of(needed, whole), threads=threads)
         if len(whole.bounds) > 2 and threads != 1:
-            _fill(whole, spine, needed)
+            _fill(whole, spine, needed, threads=threads)
 
     # what is said of all customers together is made once, for all parts
     pooled = [feature for feature in needed if isinstance(feature, PooledFeature)]
@@ -162,14 +162,14 @@ def _in_parts(
     yield from in_parts(whole, work, threads=1 if foreign else threads)
 
 
-def _fill(whole: WholeTimeline, spine: Spine, needed: Iterable[AnyFeature]) -> None:
+def _fill(whole: WholeTimeline, spine: Spine, needed: Iterable[AnyFeature], *, threads: int | None) -> None:
     """Let the first part ask for the columns of its sources side by side: each is then moved for all parts."""
     by_source: dict[str, list[AnyFeature]] = {}
     for feature in needed:
         if isinstance(feature, Feature) and not isinstance(feature, PooledFeature):
             by_source.setdefault(feature.source, []).append(feature)
     part = whole.part_of_spine(spine, 0)
-    with ThreadPoolExecutor(processors()) as pool:
+    with ThreadPoolExecutor(threads or processors()) as pool:
         for done in [pool.submit(Evaluation(whole.part(0), part).all, some) for some in by_source.values()]:
             done.result()
 

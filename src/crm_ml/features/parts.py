@@ -50,9 +50,9 @@ class WholeTimeline(Timeline):
         """Return what `make` gives, made by the first part that asks."""
         return self._once(name, make)
 
-    def prepare(self, tables: Sequence[str]) -> None:
+    def prepare(self, tables: Sequence[str], *, threads: int | None = None) -> None:
         """Group tables side by side, before the parts ask for them one after the other."""
-        with ThreadPoolExecutor(processors()) as pool:
+        with ThreadPoolExecutor(threads or processors()) as pool:
             for done in [pool.submit(self.grouped, table) for table in tables]:
                 done.result()
 
