@@ -71,7 +71,7 @@ def test_no_print_behind_the_door() -> None:
         ("lightgbm", ("models/",)),
         ("shap", ("models/explain/pictures",)),
         ("matplotlib", ("models/explain/pictures",)),
-        ("numba", ("features/kernels", "models/explain")),
+        ("numba", ("compiled",)),
         ("duckdb", ("tables/", "features/")),
     ],
 )

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.features.columns import Columns
 from crm_ml.features.rows import Levels, Rows
 from crm_ml.features.subjects import CUSTOMER, Subject
 from crm_ml.features.timeline import FOREVER, HOUR, I64, NULL, ZoneClock, zone_clock
+from crm_ml.tables.identifiers import places_among
+from crm_ml.tables.values import as_array
 
 if TYPE_CHECKING:
     from crm_ml.tables import Tables
@@ -207,20 +208,18 @@ class Timeline:
 
     def subject_codes(self, values: pa.ChunkedArray) -> I64:
         """Return the position of each id among the subjects, -1 where it is none of them."""
-        found: I64 = pc.fill_null(pc.cast(pc.index_in(values, self.subjects), pa.int64()), -1).to_numpy()
-        return found
+        return places_among(values, self.subjects)
 
     def subjects_of(self, table: str) -> I64:
         """Return the subject that each row of `rows` is about, -1 where it is none of them."""
-        return self.subject_codes(self.tables.frames[table].column(self.of.key))
+        return self.subject_codes(self.tables.stored[table].column(self.of.key))
 
     def own_rows(self) -> I64:
         """Return the row of each subject in the table that describes them, -1 where there is none."""
 
         def make() -> I64:
-            keys = self.tables.frames[self.of.table].column(self.of.key).combine_chunks()
-            found = pc.fill_null(pc.cast(pc.index_in(self.subjects, keys), pa.int64()), -1)
-            return np.asarray(found.to_numpy())
+            keys = as_array(self.tables.stored[self.of.table].column(self.of.key))
+            return places_among(self.subjects, keys)
 
         found: I64 = self.once("own rows", make)
         return found

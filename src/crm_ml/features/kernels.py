@@ -8,28 +8,13 @@ total gives every cutoff. All values are int64: the result does not depend on th
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
 
+from crm_ml.compiled import compiled
 from crm_ml.features.timeline import FOREVER, I32, I64, NULL
 
-F = TypeVar("F", bound=Callable[..., Any])
-_LOG = logging.getLogger(__name__)
 _FOREVER = np.int64(FOREVER)
 _NULL = np.int64(NULL)
-
-
-def compiled(function: F) -> F:
-    """Return the function compiled by numba without the interpreter's lock, kept on disk for the next process."""
-    try:
-        return cast("F", numba.njit(nogil=True, cache=True)(function))
-    except RuntimeError:  # no folder for the cache can be written: compile in every process
-        _LOG.info("no writable place for compiled kernels: compiling %s anew", function.__name__)
-        return cast("F", numba.njit(nogil=True)(function))
 
 
 @compiled

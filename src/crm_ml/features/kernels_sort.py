@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crm_ml.features.kernels import compiled
+from crm_ml.compiled import compiled
 from crm_ml.features.timeline import I64
 
 _SMALL = 48

@@ -26,6 +26,7 @@ from crm_ml.features.streams import STREAMS
 from crm_ml.features.subjects import CUSTOMER
 from crm_ml.features.timeline import FOREVER, I32, I64, NULL, cutoff_us
 from crm_ml.features.visibility import known_times
+from crm_ml.tables.identifiers import is_among, used_levels
 
 if TYPE_CHECKING:
     from crm_ml.tables import Tables
@@ -51,7 +52,7 @@ def judged(tables: Tables, outcome: Outcome) -> Tables:
     what = f"the churn category {outcome.category!r}"
     _require(tables, n.PRODUCTS, "category", what)
     _require(tables, n.ORDER_LINES, "product_id", what)
-    products, lines = tables.frames[n.PRODUCTS], tables.frames[n.ORDER_LINES]
+    products, lines = tables.frames[n.PRODUCTS], tables.stored[n.ORDER_LINES]
     of_category = products.filter(pc.equal(products["category"], outcome.category))["product_id"]
     if not len(of_category):
         there = sorted(value for value in pc.unique(products["category"]).to_pylist() if value)
@@ -61,12 +62,12 @@ def judged(tables: Tables, outcome: Outcome) -> Tables:
             remedy=did_you_mean(outcome.category, there).strip() or "Correct churn.category in crm.yaml.",
             code="unknown_category",
         )
-    counts = pc.fill_null(pc.is_in(lines["product_id"], value_set=of_category.combine_chunks()), False)
+    counts = pa.array(is_among(lines["product_id"], of_category.combine_chunks()))
     net = lines["net_amount"]
     place = lines.column_names.index("net_amount")
     masked = pc.if_else(counts, net, pa.scalar(0, net.type))
     changed = lines.set_column(place, lines.schema.field(place), masked)
-    return replace(tables, frames={**tables.frames, n.ORDER_LINES: changed})
+    return tables.changed({n.ORDER_LINES: changed})
 
 
 def _require(tables: Tables, table: str, column: str, what: str) -> None:
@@ -147,8 +148,8 @@ def make_spine(
     ['7']
     """
     tables, unique = judged(tables, outcome), sorted(set(days))
-    lines = tables.frames.get(n.ORDER_LINES)
-    ids = pa.array([], pa.string()) if lines is None else pc.unique(lines.column(n.CUSTOMER_ID).combine_chunks()).sort()
+    lines = tables.stored.get(n.ORDER_LINES)
+    ids = pa.array([], pa.string()) if lines is None else used_levels(lines.column(n.CUSTOMER_ID)).sort()
     cutoffs = np.array([cutoff_us(day, tables.zone) for day in unique], np.int64)
     whole = WholeTimeline(tables, ids, STREAMS, of=CUSTOMER)
     whole.cut(np.full(len(ids), len(unique)), [n.ORDER_LINES] if n.ORDER_LINES in tables.frames else [])

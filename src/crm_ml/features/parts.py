@@ -59,7 +59,7 @@ class WholeTimeline(Timeline):
     def about(self, table: str) -> I64:
         """Return the subject of each row of a table in the table's order, -1 where it is none of them."""
         found: I64 = self.shared(
-            f"about {table}", lambda: self.subject_codes(self.tables.frames[table].column(self.of.key)).astype(np.int32)
+            f"about {table}", lambda: self.subject_codes(self.tables.stored[table].column(self.of.key)).astype(np.int32)
         )
         return found
 
@@ -84,7 +84,7 @@ class WholeTimeline(Timeline):
         return found
 
     def _group(self, table: str) -> Rows:
-        columns = self.tables.frames[table].column_names
+        columns = self.tables.stored[table].column_names
         if self.of.key in columns and table != self.of.table:
             about = self.about(table)
             row = np.flatnonzero(about >= 0) if (about < 0).any() else np.arange(len(about))
@@ -204,6 +204,6 @@ def event_tables(tables: Tables, of: Subject) -> list[str]:
     """Return the tables whose rows are events of subjects."""
     return [
         name
-        for name, frame in tables.frames.items()
+        for name, frame in tables.stored.items()
         if SCHEMAS[name].event_time and name != of.table and of.key in frame.column_names
     ]

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.features.timeline import FOREVER, I64, NULL
+from crm_ml.tables.identifiers import codes_of, is_coded, levels_of, places_among
 from crm_ml.tables.schemas import SCHEMAS
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ def integers(frame: pa.Table, column: str) -> I64:
 
 def codes(values: pa.ChunkedArray | pa.Array) -> tuple[I64, Levels]:
     """Return (code per row, texts); NULL where null."""
+    if is_coded(values):
+        codes = codes_of(values).astype(np.int64)
+        codes[codes < 0] = NULL
+        return codes, Levels(levels_of(values))
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if pa.types.is_string(array.type) and _ascends(array):
         new = pc.less(array.slice(0, len(array) - 1), array.slice(1)).to_numpy(zero_copy_only=False)
@@ -111,7 +116,7 @@ def row_codes(frame: pa.Table, columns: Iterable[str]) -> I64:
     """Return one int64 per row that is equal for rows with equal values in all these columns."""
     total = np.zeros(frame.num_rows, np.int64)
     for name in columns:
-        text = pa.types.is_string(frame.column(name).type)
+        text = pa.types.is_string(frame.column(name).type) or is_coded(frame.column(name))
         code = codes(frame.column(name))[0] if text else integers(frame, name)
         code = np.unique(code, return_inverse=True)[1].astype(np.int64)
         # numbered anew after each column, so that the product stays below rows * rows
@@ -127,7 +132,7 @@ def seen_span(tables: Tables, table: str) -> tuple[I64, I64, I64]:
     """
     from crm_ml.features import kernels
 
-    frame, schema = tables.frames[table], SCHEMAS[table]
+    frame, schema = tables.stored[table], SCHEMAS[table]
     t = integers(frame, schema.event_time)
     known_at = n.KNOWN_AT in tables.mapped[table]
     if not known_at:
@@ -186,7 +191,7 @@ class Rows:
         self._span: tuple[I64, I64, I64] | None = None
 
     def __len__(self) -> int:
-        return int(self.tables.frames[self.table].num_rows)
+        return int(self.tables.stored[self.table].num_rows)
 
     def array(self, name: str, make: Make) -> I64:
         """Return an array with one value per row, given what makes it for the whole table, under a name of its own."""
@@ -194,10 +199,10 @@ class Rows:
 
     def integers(self, column: str) -> I64:
         """Return a column as int64; see `integers`."""
-        values = self.tables.frames[self.table].column(column)
+        values = self.tables.stored[self.table].column(column)
         if values.null_count == len(values):
             return np.full(len(self), NULL, np.int64)
-        return self.array(f"column {column}", lambda: integers(self.tables.frames[self.table], column))
+        return self.array(f"column {column}", lambda: integers(self.tables.stored[self.table], column))
 
     def codes(self, column: str) -> tuple[I64, Levels]:
         """Return the code of the text in each row (NULL where null), and the texts."""
@@ -206,7 +211,7 @@ class Rows:
             # the order lines of one workspace are asked for by who is eligible, by features and by labels
             key = "codes", self.table, column
             if key not in self.tables.kept:
-                self.tables.kept[key] = codes(self.tables.frames[self.table].column(column))
+                self.tables.kept[key] = codes(self.tables.stored[self.table].column(column))
             found, self._levels[column] = self.tables.kept[key]
             return np.asarray(found)
 
@@ -216,8 +221,7 @@ class Rows:
         """Return the code of the text in each row among given texts, -1 where it is none of them."""
 
         def make() -> I64:
-            found = pc.index_in(self.tables.frames[self.table].column(column), levels.array)
-            return np.asarray(pc.fill_null(pc.cast(found, pa.int64()), -1).to_numpy())
+            return places_among(self.tables.stored[self.table].column(column), levels.array)
 
         return self.array(f"codes among {column}", make)
 

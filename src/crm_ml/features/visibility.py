@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml import names as n
-from crm_ml.features.rows import codes, integers, seen_span
+from crm_ml.features.rows import integers, seen_span
 from crm_ml.features.timeline import FOREVER, I64, NULL
+from crm_ml.tables.identifiers import coded, is_coded, one_piece, places_among, used_levels
 from crm_ml.tables.schemas import SCHEMAS
+from crm_ml.tables.values import as_array
 
 if TYPE_CHECKING:
     from crm_ml.tables import Tables
@@ -28,7 +30,7 @@ def known_times(tables: Tables, table: str, column: str) -> I64:
     NULL (the least integer) where it is known with its row, FOREVER where it never is: its time is null (only a
     customer's status without a time always held). A value that is itself a time is known from that time on.
     """
-    frame, schema = tables.frames[table], SCHEMAS[table]
+    frame, schema = tables.stored[table], SCHEMAS[table]
     own = tables.attributes.get(table, {})
     since = tables.known_from.get(table, {}).get(column) or own.get(column) or ""
     if not since and column in schema.column_names:
@@ -60,7 +62,7 @@ def visible(tables: Tables, cutoff_us: int) -> Tables:
     >>> then.frames["interactions"].select(["interaction_id", "responded_at"]).to_pylist()
     [{'interaction_id': '1', 'responded_at': None}]
     """
-    frames = {name: _visible_frame(tables, name, cutoff_us) for name in tables.frames}
+    frames = {name: _visible_frame(tables, name, cutoff_us) for name in tables.stored}
     then = replace(tables, frames=frames)
     if n.LEADS in frames and n.CUSTOMER_ID not in tables.known_from.get(n.LEADS, {}):
         frames[n.LEADS] = _without_later_customer(then)
@@ -76,21 +78,30 @@ def sees_any(tables: Tables, table: str, cutoff_us: int) -> bool:
 
 
 def _visible_frame(tables: Tables, table: str, cutoff: int) -> pa.Table:
-    frame, schema = tables.frames[table], SCHEMAS[table]
+    frame, schema = tables.stored[table], SCHEMAS[table]
     for column in frame.column_names:
         before = schema.column(column).hidden if column in schema.column_names else None
         if before is None and frame.column(column).null_count == len(frame):
             continue
         late = known_times(tables, table, column) >= cutoff
         if late.any():
-            value = pa.scalar(before, frame.schema.field(column).type)
-            masked = pc.if_else(pa.array(late), value, frame.column(column))
+            masked = _masked(one_piece(frame.column(column)), late, before)
             frame = frame.set_column(frame.column_names.index(column), frame.schema.field(column), masked)
     if schema.event_time:
         _, seen, until = seen_span(tables, table)
         seen_now = (seen < cutoff) & (cutoff <= until)
         frame = frame if seen_now.all() else frame.filter(pa.array(seen_now))
     return frame.combine_chunks()
+
+
+def _masked(array: pa.Array, late: np.ndarray, before: object) -> pa.Array:
+    """Return the values with what stood there before (None: nothing) where they come too late."""
+    if not is_coded(array):
+        return pc.if_else(pa.array(late), pa.scalar(before, array.type), array)
+    if before is None:
+        indices = pc.if_else(pa.array(late), pa.scalar(None, pa.int32()), array.indices)
+        return pa.DictionaryArray.from_arrays(indices, array.dictionary)
+    return coded(pc.if_else(pa.array(late), pa.scalar(before, pa.string()), as_array(array)))
 
 
 def _without_later_customer(then: Tables) -> pa.Table:
@@ -145,18 +156,19 @@ def data_hash(tables: Tables, cutoff_us: int) -> str:
     then = visible(tables, cutoff_us)
     whole = hashlib.sha256()
     _feed(whole, then.zone, then.currency)
-    for table in sorted(then.frames):
-        frame = then.frames[table]
+    for table in sorted(then.stored):
+        frame = then.stored[table]
         columns = sorted({*tables.mapped.get(table, ()), *tables.attributes.get(table, ())} & set(frame.column_names))
         _feed(whole, "table", table, str(len(frame)))
         sorted_columns = []
         for column in columns:
             type_ = frame.schema.field(column).type
             texts: tuple[str, ...] = ()
-            if pa.types.is_string(type_) or pa.types.is_large_string(type_):
-                values, found = codes(frame.column(column))
-                texts, rank = _sorted_texts(tuple(found))
-                values = np.where(values == NULL, NULL, rank[np.maximum(values, -1)])
+            if is_coded(frame.column(column)) or pa.types.is_string(type_) or pa.types.is_large_string(type_):
+                type_ = pa.string()
+                used = used_levels(frame.column(column)).sort()
+                texts, values = tuple(used.to_pylist()), places_among(frame.column(column), used)
+                values = np.where(values < 0, NULL, values)
             elif pa.types.is_floating(type_):
                 floats = pc.fill_null(frame.column(column), np.nan).to_numpy() + 0.0  # one zero, not two
                 values = floats.astype(np.float64).view(np.int64)
@@ -168,14 +180,6 @@ def data_hash(tables: Tables, cutoff_us: int) -> str:
             _feed(whole, "column", column, type_name, str(len(texts)), *texts)
             whole.update(values[order].astype("<i8").tobytes())
     return whole.hexdigest()
-
-
-def _sorted_texts(texts: tuple[str, ...]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the texts in order, and the rank of each (with one spare entry, so that nulls may index it)."""
-    by_text = sorted(range(len(texts)), key=texts.__getitem__)
-    rank = np.zeros(len(texts) + 1, np.int64)
-    rank[by_text] = np.arange(len(texts))
-    return tuple(texts[i] for i in by_text), rank
 
 
 def _feed(whole: hashlib._Hash, *texts: str) -> None:

@@ -89,7 +89,7 @@ def check(workspace: Workspace | str | Path, *, as_of: dt.date | str | None = No
     findings = list(dict.fromkeys(found))
     order = {"error": 0, "warning": 1, "info": 2}
     findings.sort(key=lambda f: (order[f.severity], f.table, f.column, f.code, f.message))
-    return CheckResult({name: frame.num_rows for name, frame in sorted(tables.frames.items())}, tuple(findings))
+    return CheckResult({name: frame.num_rows for name, frame in sorted(tables.stored.items())}, tuple(findings))
 
 
 def crowded_tiers(tiers: Sequence[str], day: str) -> list[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -126,7 +126,7 @@ def _asked_again(asked: Question, tables: Tables) -> float:
 
 
 def _with(asked: Question, table: str, frame: pa.Table) -> Tables:
-    return replace(asked.seen, frames={**asked.seen.frames, table: frame})
+    return asked.seen.changed({table: frame})
 
 
 def _filled(frame: pa.Table, values: Mapping[str, Any]) -> pa.Table:

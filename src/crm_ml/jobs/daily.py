@@ -413,7 +413,7 @@ def _plan(morning: Morning, answers: str, before: str | None) -> SetPlan:
 
 
 def _only(tables: Tables, names: tuple[str, ...]) -> Tables:
-    return replace(tables, frames={name: frame for name, frame in tables.frames.items() if name in names})
+    return tables.only(names)
 
 
 def _table_hash(tables: Tables, name: str) -> str | None:

@@ -399,7 +399,7 @@ def _otherwise(published: pd.DataFrame, day: dt.date, p: float) -> list[str]:
 def _used(seen: Tables, customer_id: str, record: CustomerRecord) -> dict[str, int]:
     """Return how many visible rows of the customer each mapped table that is looked at holds."""
     own: dict[str, int | None] = {
-        n.CUSTOMERS: len(seen.frames[n.CUSTOMERS]) if n.CUSTOMERS in seen.frames else None,
+        n.CUSTOMERS: len(seen.stored[n.CUSTOMERS]) if n.CUSTOMERS in seen.stored else None,
         n.ORDER_LINES: len(record.lines),
         n.INVOICES: None if record.invoices is None else len(record.invoices),
         n.PAYMENTS: None if record.payments is None else len(record.payments),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import unicodedata
 from collections.abc import Collection
-from dataclasses import replace
 
 import pyarrow.compute as pc
 
@@ -41,7 +40,7 @@ def find_customer(tables: Tables, subject_id: str, day: dt.date) -> str:
             remedy="There is no score, and so nothing to explain.",
             code="objection",
         )
-    lines = replace(tables, frames={n.ORDER_LINES: tables.frames[n.ORDER_LINES]})
+    lines = tables.only([n.ORDER_LINES])
     seen = visible(lines, cutoff_us(day, tables.zone)).frames[n.ORDER_LINES]
     if not len(seen):
         raise nothing_visible(day)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -206,10 +206,10 @@ def see(tables: Tables, day: dt.date, kind: str = CHURN) -> Seen:
     """
     dated = tables.known_from.get(n.LEADS, {})
     wanted, needed = (lead_tables(dated), n.LEADS) if kind == LEADS else (CHURN_TABLES, n.ORDER_LINES)
-    own = replace(tables, frames={name: frame for name, frame in tables.frames.items() if name in wanted})
+    own = tables.only(wanted)
     cutoff = cutoff_us(day, own.zone)
     seen = visible(own, cutoff)
-    if seen.frames[needed].num_rows == 0:
+    if seen.stored[needed].num_rows == 0:
         raise nothing_visible(day, kind)
     return Seen(day, own, seen, data_hash(own, cutoff))
 

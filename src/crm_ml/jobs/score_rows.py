@@ -72,7 +72,7 @@ def score_rows(
     days = [date_of(day) for day in zone_clock(tables.zone).day(rows[_CUTOFF].to_numpy(np.int64)).tolist()]
     serving = serving_model(workspace, kind, min(days))
     main = n.LEADS if kind == LEADS else n.ORDER_LINES
-    if visible(tables, int(rows[_CUTOFF].max())).frames[main].num_rows == 0:
+    if visible(tables, int(rows[_CUTOFF].max())).stored[main].num_rows == 0:
         raise nothing_visible(max(days), kind)
     model = serving.load(workspace)
     general = rows.rename(columns={problem.subject.key: n.CUSTOMER_ID})

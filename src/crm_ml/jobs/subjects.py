@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,7 +116,7 @@ def _logged(tables: Tables, day: dt.date) -> pd.DataFrame:
     """Return the treatments of the mapped action log that were known at the start of the day, newest last."""
     if n.ACTION_LOG not in tables.frames:
         return _actions([], [], [])
-    only = replace(tables, frames={n.ACTION_LOG: tables.frames[n.ACTION_LOG]})
+    only = tables.only([n.ACTION_LOG])
     frame = visible(only, cutoff_us(day, tables.zone)).frames[n.ACTION_LOG]
     log = frame.select(["subject_type", "subject_id", "decided_at", "action", "arm", "status"]).to_pandas()
     log = log[(log["subject_type"] == CUSTOMER) & (log["arm"] == "treatment") & (log["status"] != "cancelled")]

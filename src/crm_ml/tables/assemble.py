@@ -16,6 +16,7 @@ from crm_ml.errors import Finding, did_you_mean, error_from_findings
 from crm_ml.processors import processors
 from crm_ml.tables.currency import check_rates, convert
 from crm_ml.tables.frame import Tables
+from crm_ml.tables.identifiers import is_among, used_levels
 from crm_ml.tables.place import Mask, Place
 from crm_ml.tables.schemas import SCHEMAS, Column, Schema
 from crm_ml.tables.values import ARROW_TYPES, INSTANT, as_array, attribute_type, to_canonical
@@ -292,26 +293,24 @@ def _without_internal(frames: dict[str, pa.Table], findings: list[Finding]) -> d
     customers = frames.get(n.CUSTOMERS)
     if customers is None or customers["status"].null_count == len(customers):
         return frames
-    internal = customers.filter(pc.equal(customers["status"], "internal"))[n.CUSTOMER_ID]
+    internal = customers.filter(pa.array(is_among(customers["status"], pa.array(["internal"]))))[n.CUSTOMER_ID]
     if not len(internal):
         return frames
     out = dict(frames)
-    gone = {n.CUSTOMERS: pc.unique(internal)}
+    gone = {n.CUSTOMERS: used_levels(internal)}
     out[n.CUSTOMERS] = _outside(customers, n.CUSTOMER_ID, gone[n.CUSTOMERS])
     for name, column, parent in _CASCADE:
         if name not in out or parent not in gone:
             continue
         before = out[name]
         key = SCHEMAS[name].key[0]
-        lost = before.filter(pc.is_in(before[column], value_set=gone[parent]))
+        lost = before.filter(pa.array(is_among(before[column], gone[parent])))
         out[name] = _outside(before, column, gone[parent])
-        gone[name] = pc.unique(lost[key])
+        gone[name] = used_levels(lost[key])
     if n.ACTION_LOG in out:
         log = out[n.ACTION_LOG]
-        about = pc.and_(
-            pc.equal(log["subject_type"], "customer"), pc.is_in(log["subject_id"], value_set=gone[n.CUSTOMERS])
-        )
-        out[n.ACTION_LOG] = log.filter(pc.invert(pc.fill_null(about, False)))
+        about = is_among(log["subject_type"], pa.array(["customer"])) & is_among(log["subject_id"], gone[n.CUSTOMERS])
+        out[n.ACTION_LOG] = log.filter(pa.array(~about))
     findings.append(
         Finding(
             "info",
@@ -328,4 +327,4 @@ def _without_internal(frames: dict[str, pa.Table], findings: list[Finding]) -> d
 
 
 def _outside(table: pa.Table, column: str, ids: pa.Array) -> pa.Table:
-    return table.filter(pc.invert(pc.is_in(table[column], value_set=ids))).combine_chunks()
+    return table.filter(pa.array(~is_among(table[column], ids))).combine_chunks()

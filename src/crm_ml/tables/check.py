@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from crm_ml import names as n
 from crm_ml.errors import EXAMPLES_SHOWN, Finding
 from crm_ml.tables.frame import Tables
+from crm_ml.tables.identifiers import is_among, used_levels
 from crm_ml.tables.schemas import SCHEMAS, Reference, Schema
 from crm_ml.tables.zones import DAY_US, utc_to_local
 
@@ -44,18 +45,18 @@ def check_tables(tables: Tables, *, now: int | None = None) -> list[Finding]:
     [('unknown_customer', 1, ('7',))]
     """
     findings: list[Finding] = []
-    for name, frame in tables.frames.items():
+    for name, frame in tables.stored.items():
         schema = SCHEMAS[name]
         for reference in schema.references:
-            if reference.column in tables.mapped[name] and reference.table in tables.frames:
+            if reference.column in tables.mapped[name] and reference.table in tables.stored:
                 _check_reference(name, frame, reference, tables, findings)
         for later, earlier in schema.not_before:
             _check_order(name, frame, later, earlier, tables.zone, findings)
         if now is not None:
             _check_future(schema, frame, now, findings)
-    if n.DEALS in tables.frames:
-        _check_deals(tables.frames[n.DEALS], findings)
-    absent = [name for name in SCHEMAS if name not in tables.frames]
+    if n.DEALS in tables.stored:
+        _check_deals(tables.stored[n.DEALS], findings)
+    absent = [name for name in SCHEMAS if name not in tables.stored]
     if absent:
         findings.append(
             Finding(
@@ -71,12 +72,12 @@ def check_tables(tables: Tables, *, now: int | None = None) -> list[Finding]:
 
 def _check_reference(name: str, frame: pa.Table, reference: Reference, tables: Tables, findings: list[Finding]) -> None:
     column = frame[reference.column]
-    known = tables.frames[reference.table][reference.target].combine_chunks()
-    strange = column.filter(pc.and_(pc.is_valid(column), pc.invert(pc.is_in(column, value_set=known))))
+    known = used_levels(tables.stored[reference.table][reference.target])
+    strange = column.filter(pa.array(np.asarray(pc.is_valid(column)) & ~is_among(column, known)))
     if not len(strange):
         return
     what = _SINGULAR[reference.table]
-    values = pc.unique(strange)
+    values = used_levels(strange)
     findings.append(
         Finding(
             "warning",

@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.errors import EXAMPLES_SHOWN, Finding
+from crm_ml.tables.identifiers import coded
 from crm_ml.tables.schemas import Schema
+from crm_ml.tables.values import as_array
 
 MAX_RATE: Final = 1e8
 NOT_AMOUNTS: Final = frozenset({"quantity", "score"})
@@ -28,9 +30,9 @@ def convert(
     (rates to ten decimals, the product rounded half away from zero to 1e-4); the row's currency then is `currency`. A
     row without a currency is taken as `currency`. Rows without a rate are an error finding and keep their amounts.
     """
-    own = pc.utf8_upper(pc.utf8_trim_whitespace(table["currency"]))
+    own = pc.utf8_upper(pc.utf8_trim_whitespace(as_array(table["currency"])))
     foreign = pc.fill_null(pc.not_equal(own, currency.upper()), False)
-    foreign = pc.and_(foreign, pc.fill_null(pc.not_equal(own, ""), False)).combine_chunks()
+    foreign = pc.and_(foreign, pc.fill_null(pc.not_equal(own, ""), False))
     rows = np.flatnonzero(foreign.to_numpy(zero_copy_only=False))
     if not len(rows):
         return table
@@ -98,7 +100,7 @@ def _rates_at(codes: list[str], times: pa.ChunkedArray, rates: pa.Table | None) 
     if rates is None or not len(rates):
         return out
     exact = times.combine_chunks().view(pa.int64()).fill_null(np.iinfo(np.int64).min).to_numpy(zero_copy_only=False)
-    names = pc.utf8_upper(pc.utf8_trim_whitespace(rates["currency"]))
+    names = pc.utf8_upper(pc.utf8_trim_whitespace(as_array(rates["currency"])))
     wanted = np.array(codes, dtype=object)
     for code in sorted(set(codes)):
         of_code = rates.filter(pc.equal(names, code))
@@ -131,5 +133,5 @@ def _multiply(
         place = table.column_names.index(column.name)
         table = table.set_column(place, column.name, pc.replace_with_mask(amounts, mask, units))
     place = table.column_names.index("currency")
-    codes = pc.if_else(mask, pa.scalar(currency, pa.string()), table["currency"].combine_chunks())
-    return table.set_column(place, "currency", codes)
+    texts = coded(pc.if_else(mask, pa.scalar(currency, pa.string()), as_array(table["currency"])))
+    return table.set_column(place, "currency", texts)

@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from crm_ml.errors import Finding, UsageError, did_you_mean
+from crm_ml.tables.identifiers import decoded
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Frames(Mapping[str, pa.Table]):
+    """Tables by name, kept with codes for texts; the texts of a table are written out when somebody asks for it.
+
+    Parameters
+    ----------
+    stored : mapping of str to pyarrow.Table
+        Texts coded (see `identifiers`) or not.
+
+    Examples
+    --------
+    >>> from crm_ml.tables.identifiers import coded
+    >>> frames = Frames({"leads": pa.table({"lead_id": coded(pa.array(["9", "10"]))})})
+    >>> frames["leads"]["lead_id"].type, frames.stored["leads"]["lead_id"].type
+    (DataType(string), DictionaryType(dictionary<values=string, indices=int32, ordered=0>))
+    """
+
+    def __init__(self, stored: Mapping[str, pa.Table]) -> None:
+        self.stored = dict(stored)
+        self._written: dict[str, pa.Table] = {}
+        self._lock = Lock()
+
+    def __getitem__(self, name: str) -> pa.Table:
+        table = self.stored[name]
+        with self._lock:
+            if name not in self._written:
+                self._written[name] = decoded(table)
+            return self._written[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.stored
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stored)
+
+    def __len__(self) -> int:
+        return len(self.stored)
 
 
 @dataclass(frozen=True)
@@ -52,8 +92,26 @@ class Tables:
     """What was computed of these tables and may be asked for again; tables made of them start with nothing."""
     whole: Tables | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.frames, Frames):
+            object.__setattr__(self, "frames", Frames(self.frames))
+
+    @property
+    def stored(self) -> Mapping[str, pa.Table]:
+        """The frames as they are kept: texts as codes. For work on all rows of large tables."""
+        assert isinstance(self.frames, Frames)
+        return self.frames.stored
+
+    def only(self, names: Collection[str]) -> Tables:
+        """Return some of the tables."""
+        return replace(self, frames={name: frame for name, frame in self.stored.items() if name in names})
+
+    def changed(self, frames: Mapping[str, pa.Table]) -> Tables:
+        """Return the tables with some in place of others; texts coded or not."""
+        return replace(self, frames={**self.stored, **frames})
+
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{name}: {len(frame)}" for name, frame in self.frames.items())
+        sizes = ", ".join(f"{name}: {len(frame)}" for name, frame in self.stored.items())
         return f"Tables({sizes}; {self.zone}, {self.currency})"
 
 

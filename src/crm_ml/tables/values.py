@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml.names import MONEY_SCALE
+from crm_ml.tables.identifiers import coded, coded_numbers
 from crm_ml.tables.parsing import parse_bool, parse_number
 from crm_ml.tables.place import Mask, Place, examples, null_mask, to_numpy
 from crm_ml.tables.schemas import Column, ColumnType
@@ -38,6 +39,7 @@ AMOUNT_LIMIT: Final = 1e14
 _EXACT_DOUBLE_LIMIT = 4e11  # above, a double times 10,000 is no longer exact to the unit
 _WHOLE_DOUBLE_LIMIT = 2.0**53
 _EXACT = Context(prec=80)
+_BLOCK = 1 << 15
 _PER_UNIT = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
@@ -120,14 +122,25 @@ def _say_overflow(place: Place, array: pa.Array, big: Mask) -> None:
 
 
 def _double_units(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    units = np.empty(len(values), np.int64)
+    # in blocks that stay in the processor's cache
+    for at in range(0, len(values), _BLOCK):
+        units[at : at + _BLOCK] = _block_units(values[at : at + _BLOCK])
+    return units
+
+
+def _block_units(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     scaled = values * MONEY_SCALE
     size = np.abs(scaled)
     whole = np.floor(size)
-    units: npt.NDArray[np.int64] = np.copysign(whole + (size - whole >= 0.5), scaled).astype(np.int64)
+    rest = size - whole
+    whole += rest >= 0.5
+    units: npt.NDArray[np.int64] = np.copysign(whole, scaled).astype(np.int64)
     # where the double is near a tie or coarse, its shortest decimal form decides, as it would if it came as text
-    doubtful = (np.abs(size - whole - 0.5) < 1e-3) | (np.abs(values) > _EXACT_DOUBLE_LIMIT)
-    rows = np.flatnonzero(doubtful)
-    if len(rows):
+    rest -= 0.5
+    doubtful = (np.abs(rest) < 1e-3) | (size > _EXACT_DOUBLE_LIMIT * MONEY_SCALE)
+    if doubtful.any():
+        rows = np.flatnonzero(doubtful)
         units[rows] = [_units(Decimal(repr(value))) for value in values[rows].tolist()]
     return units
 
@@ -460,6 +473,8 @@ def to_canonical(
 ) -> tuple[pa.Array, Mask]:
     """Return the column in its canonical type, and which rows did not fit (they are null and were said).
 
+    Texts are coded (see `identifiers`) unless there is none.
+
     Examples
     --------
     >>> place = Place("order_lines", "net_amount", "Europe/Berlin")
@@ -472,5 +487,8 @@ def to_canonical(
     if array.null_count == len(array):
         return pa.nulls(len(array), ARROW_TYPES[column.type]), _none_bad(array)
     if column.type == "text":
-        return to_text(array, place, is_id=is_id)
+        if pa.types.is_integer(array.type):
+            return coded_numbers(array), _none_bad(array)
+        text, bad = to_text(array, place, is_id=is_id)
+        return coded(text), bad
     return _CONVERT[column.type](array, place)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -20,12 +21,13 @@ import pyarrow.compute as pc
 from crm_ml import names as n
 from crm_ml.errors import EXAMPLES_SHOWN, Finding
 from crm_ml.processors import processors
+from crm_ml.tables.identifiers import decoded, one_piece
+from crm_ml.tables.row_order import Key, ascending, row_order, same_as_before
 from crm_ml.tables.schemas import Schema
 from crm_ml.tables.values import INSTANT
 
 REASON: Final = "quarantined_because"
 LINE_DIGITS: Final = 6
-_ORDER = "__visible_from"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def settle(
         if _same_as_before(table, group).any():
             table = _by_arrival(schema, table, late, group, content)
         table = _settle_keys(schema, table, group, findings, aside)
-    quarantine = pa.concat_tables(aside) if aside else None
+    quarantine = pa.concat_tables(decoded(rows) for rows in aside) if aside else None
     return Settled(table, quarantine, tuple(findings))
 
 
@@ -155,19 +157,17 @@ def _by_arrival(
     )
     values = np.stack([_content_rank(table, brought[name]) for name in instants])
     order = np.argsort(times, axis=0, kind="stable")
-    keys = [*group]
-    keys += [name for name in content if name not in {*group, *instants, *(x for xs in brought.values() for x in xs)}]
+    plain = [name for name in content if name not in {*group, *instants, *(x for xs in brought.values() for x in xs)}]
+    keys = _keys(table, [*group, *plain])
     for place in range(len(instants)):
         which = order[place : place + 1]
-        for what, array in (("time", times), ("value", values)):
-            picked = np.take_along_axis(array, which, axis=0)[0]
-            keys += [f"__{what}_{place}"]
-            table = table.append_column(keys[-1], pa.array(picked))
-            if what == "time":
-                keys += [f"__column_{place}"]
-                table = table.append_column(keys[-1], pa.array(which[0]))
-    helpers = [name for name in keys if name.startswith("__")]
-    return _sorted(table, keys).drop_columns(helpers)
+        arrays = (np.take_along_axis(times, which, axis=0)[0], which[0], np.take_along_axis(values, which, axis=0)[0])
+        keys += [partial(_same, array) for array in arrays]
+    return _moved(table, row_order(keys))
+
+
+def _same(array: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return array
 
 
 def _content_rank(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -179,41 +179,32 @@ def _content_rank(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.int64
     return np.unique(texts, return_inverse=True)[1].astype(np.int64)
 
 
+def _keys(table: pa.Table, names: Sequence[str]) -> list[Key]:
+    return [partial(ascending, table[name]) for name in names]
+
+
 def _sorted(table: pa.Table, keys: Sequence[str]) -> pa.Table:
     if len(table) < 2 or not keys:
         return table.combine_chunks()
-    table = table.combine_chunks()
-    order = pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys])
+    return _moved(table, row_order(_keys(table, keys)))
+
+
+def _moved(table: pa.Table, order: npt.NDArray[np.int64] | None) -> pa.Table:
+    """Return the rows in an order (None: as they are)."""
+    if order is None:
+        return table.combine_chunks()
+    index = pa.array(order)
     # columns that are not mapped are null throughout: there is nothing to move
     filled = [name for name in table.column_names if table[name].null_count < len(table)]
     with ThreadPoolExecutor(processors()) as pool:
-        moved = dict(zip(filled, pool.map(lambda name: table[name].take(order), filled), strict=True))
-    arrays = [moved.get(name, table[name]) for name in table.column_names]
-    return pa.Table.from_arrays(arrays, schema=table.schema).combine_chunks()
+        moved = dict(zip(filled, pool.map(lambda name: one_piece(table[name]).take(index), filled), strict=True))
+    return pa.Table.from_arrays([moved.get(name, table[name]) for name in table.column_names], schema=table.schema)
 
 
 def _same_as_before(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Which rows agree with the row before them in all of these columns (null equals null)."""
-    same = np.ones(len(table), dtype=bool)
-    same[:1] = False
-    for name in names:
-        if not same.any():
-            break
-        column = table[name].combine_chunks()
-        if isinstance(column, pa.ChunkedArray):
-            column = (
-                pa.concat_arrays(column.cast(pa.large_string()).chunks)
-                if column.num_chunks
-                else pa.array([], column.type)
-            )
-        if column.null_count == len(column):
-            continue
-        before, after = column.slice(0, len(column) - 1), column.slice(1)
-        equal = pc.fill_null(pc.equal(before, after), False)
-        if column.null_count:
-            equal = pc.or_(equal, pc.and_(pc.is_null(before), pc.is_null(after)))
-        same[1:] &= equal.to_numpy(zero_copy_only=False)
-    return same
+    filled = [name for name in names if table[name].null_count < len(table)]
+    return same_as_before(_keys(table, filled), len(table))
 
 
 def _key_examples(table: pa.Table, key: Sequence[str], rows: npt.NDArray[np.bool_]) -> list[Any]:
@@ -264,10 +255,11 @@ def _settle_keys(
 def _number_lines(
     schema: Schema, table: pa.Table, content: list[str], drop_exact_duplicates: bool, findings: list[Finding]
 ) -> pa.Table:
-    late_entry = pc.greater(table[n.KNOWN_AT], table["ordered_at"])
-    visible_from = pc.if_else(late_entry, table[n.KNOWN_AT], table["ordered_at"])
-    keys = ["order_id", _ORDER, *(name for name in content if name != "order_id")]
-    table = _sorted(table.append_column(_ORDER, visible_from), keys).drop_columns([_ORDER])
+    def visible_from() -> npt.NDArray[np.int64]:
+        return np.maximum(ascending(table[n.KNOWN_AT]), ascending(table["ordered_at"]))
+
+    others = [name for name in content if name != "order_id"]
+    table = _moved(table, row_order([*_keys(table, ["order_id"]), visible_from, *_keys(table, others)]))
     repeats = _same_as_before(table, table.column_names)
     if repeats.any():
         done = "were dropped" if drop_exact_duplicates else "were kept: without line numbers each row is a line"
@@ -288,5 +280,7 @@ def _number_lines(
     numbers = np.arange(len(table), dtype=np.int64)
     if len(table):
         numbers -= np.repeat(starts, np.diff(np.append(starts, len(table))))
-    texts = pc.utf8_lpad(pa.array(numbers + 1).cast(pa.string()), LINE_DIGITS, "0")
-    return table.set_column(table.column_names.index("line_no"), pa.field("line_no", pa.string()), texts)
+    most = int(numbers.max(initial=-1)) + 1
+    texts = pc.utf8_lpad(pa.array(np.arange(1, most + 1)).cast(pa.string()), LINE_DIGITS, "0")
+    lines = pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int32)), texts)
+    return table.set_column(table.column_names.index("line_no"), pa.field("line_no", lines.type), lines)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crm_ml.features.kernels import compiled
+from crm_ml.compiled import compiled
 from crm_ml.models.explain.tree_text import CATEGORICAL, DEFAULT_LEFT, F64, I64, Trees
 
 U16 = NDArray[np.uint16]

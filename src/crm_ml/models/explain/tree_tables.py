@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crm_ml.features.kernels import compiled
+from crm_ml.compiled import compiled
 from crm_ml.models.explain.tree_cells import I32, U8, Runs, Tree, tree_runs
 from crm_ml.models.explain.tree_text import F64, I64
 

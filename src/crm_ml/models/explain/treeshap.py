@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crm_ml.features.kernels import compiled
+from crm_ml.compiled import compiled
 from crm_ml.models.explain.tree_bins import U16, Bins, bin_codes, bin_numbers, bins_of, left_bins
 from crm_ml.models.explain.tree_tables import quadrature, tree_tables
 from crm_ml.models.explain.tree_text import F64, I64, Trees, read_trees

@@ -1,0 +1,115 @@
+"""The order of rows by several columns, none of which is ever compared as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from crm_ml.processors import processors
+from crm_ml.tables.identifiers import codes_of, is_coded, one_piece
+
+I64 = npt.NDArray[np.int64]
+I32 = npt.NDArray[np.int32]
+
+Key = Callable[[], I64 | I32]
+
+LAST = int(np.iinfo(np.int64).max)
+"""Where nulls stand in an order."""
+FEW_ROWS = 20_000
+"""Below, sorting by numpy costs less than to load what is compiled."""
+_BLOCK_ROWS = 1 << 17
+
+
+def ascending(column: pa.Array | pa.ChunkedArray) -> I64 | I32:
+    """Return integers that are ordered like the values of a column and equal where these are; nulls come last.
+
+    Examples
+    --------
+    >>> ascending(pa.array([True, None, False])).argsort().tolist()
+    [2, 0, 1]
+    >>> ascending(pa.array([2.0, -1.5, 0.0])).argsort().tolist()
+    [1, 2, 0]
+    """
+    array = one_piece(column)
+    if is_coded(array):
+        codes = codes_of(array)
+        return np.where(codes < 0, LAST, codes) if array.null_count else codes
+    nulls = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+    kind = array.type
+    if pa.types.is_floating(kind):
+        # + 0.0: one zero, not two; the bits of negative numbers ascend the other way
+        bits = (array.fill_null(0.0).to_numpy() + 0.0).view(np.int64)
+        values = np.where(bits < 0, bits ^ np.int64(LAST), bits)
+    elif pa.types.is_boolean(kind):
+        values = array.fill_null(False).to_numpy(zero_copy_only=False).astype(np.int64)
+    elif pa.types.is_timestamp(kind):
+        values = array.view(pa.int64()).fill_null(0).to_numpy()
+    else:
+        values = array.cast(pa.int64()).fill_null(0).to_numpy()
+    return np.where(nulls, LAST, values) if nulls is not None else values
+
+
+def row_order(keys: Sequence[Key]) -> I64 | None:
+    """Return the stable order of rows by keys, the most important first; None if they are in order already.
+
+    Each key is given by what makes it (integers below `LAST` or `LAST` for nothing), so that keys which decide nothing
+    need not be made.
+
+    Examples
+    --------
+    >>> row_order([lambda: np.array([1, 0, 1]), lambda: np.array([5, 9, 4])]).tolist()
+    [1, 2, 0]
+    """
+    first = keys[0]()
+    if len(first) < FEW_ROWS or int(first.min()) < 0 or int(first.max()) > 2 * len(first):
+        made = [first, *(key() for key in keys[1:])]
+        order = np.lexsort(made[::-1]).astype(np.int64)
+        return None if (order == np.arange(len(order))).all() else order
+    return _grouped_order(first, keys[1:])
+
+
+def _grouped_order(first: I64 | I32, keys: Sequence[Key]) -> I64 | None:
+    from crm_ml.tables import kernels
+
+    counts = np.bincount(first)
+    order: I64 | None = None
+    if not (first[1:] >= first[:-1]).all():
+        order = kernels.by_code(first.astype(np.int32, copy=False), counts)
+    if int(counts.max()) <= 1:
+        return order
+    bounds = np.concatenate(([0], np.cumsum(counts[counts > 0])))
+    made = [key() for key in keys]
+    # whole groups together: a block ends where a group does
+    cuts = np.searchsorted(bounds, np.arange(0, len(first), _BLOCK_ROWS)[1:])
+    cuts = np.unique(np.concatenate(([0], cuts, [len(bounds) - 1])))
+
+    def work(block: int) -> tuple[int, int, I64 | None]:
+        groups = bounds[cuts[block] : cuts[block + 1] + 1]
+        begin, end = int(groups[0]), int(groups[-1])
+        rows = slice(begin, end) if order is None else order[begin:end]
+        own, moved = kernels.order_within(np.stack([key[rows] for key in made]), groups - begin)
+        return begin, end, own if moved else None
+
+    with ThreadPoolExecutor(processors()) as pool:
+        done = list(pool.map(work, range(len(cuts) - 1)))
+    for begin, end, own in done:
+        if own is not None:
+            order = np.arange(len(first), dtype=np.int64) if order is None else order
+            order[begin:end] = order[begin:end][own]
+    return order
+
+
+def same_as_before(columns: Sequence[Key], rows: int) -> npt.NDArray[np.bool_]:
+    """Return which rows agree with the row before them in all of these columns."""
+    same = np.ones(rows, dtype=bool)
+    same[:1] = False
+    for column in columns:
+        if not same.any():
+            break
+        values = column()
+        same[1:] &= values[1:] == values[:-1]
+    return same
