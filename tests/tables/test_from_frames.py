@@ -209,7 +209,7 @@ def test_columns_of_mixed_types():
     customers = pd.DataFrame({"customer_id": [1, "007", 17.0], "employees": [1, "2", None]}, dtype=object)
     frame = from_frames({"customers": customers}).frames["customers"]
     assert frame["customer_id"].to_pylist() == ["1", "17", "007"]  # shorter ones first
-    assert frame["employees"].to_pylist() == [2, 1, None]
+    assert frame["employees"].to_pylist() == [1, None, 2]
 
 
 def test_attributes_need_a_time():
