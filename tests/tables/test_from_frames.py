@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,7 +60,7 @@ def test_numbers_of_lines_do_not_depend_on_lines_that_come_later():
     late = [("A", "1", "2025-01-01", 1, "2025-02-01"), ("A", "1", "2025-01-05", 1, None)]
     few = from_frames({"order_lines": pd.DataFrame(early, columns=columns)}).frames["order_lines"]
     more = from_frames({"order_lines": pd.DataFrame(late + early, columns=columns)}).frames["order_lines"]
-    assert more.slice(0, 2).equals(few)
+    assert more.filter(pc.equal(more["customer_id"], "7")).combine_chunks().equals(few)
 
 
 def test_exact_repeats_are_dropped_and_conflicts_set_aside():

@@ -111,8 +111,8 @@ def test_expressions_where_and_unmapped_columns(tmp_path, read):
     }
     tables = read({"order_lines": mapping})
     assert tables.frames["order_lines"].select(["order_id", "customer_id", "net_amount"]).to_pylist() == [
-        {"order_id": "2", "customer_id": "18", "net_amount": 60000},
         {"order_id": "C1", "customer_id": "17", "net_amount": -30000},
+        {"order_id": "2", "customer_id": "18", "net_amount": 60000},
     ]
     assert tables.mapped["order_lines"] == set(COLUMNS)
     assert [(f.code, f.examples) for f in tables.findings] == [("id_from_float", ()), ("unmapped_column", ("x",))]

@@ -149,7 +149,7 @@ def make_spine(
     """
     tables, unique = judged(tables, outcome), sorted(set(days))
     lines = tables.stored.get(n.ORDER_LINES)
-    ids = pa.array([], pa.string()) if lines is None else used_levels(lines.column(n.CUSTOMER_ID)).sort()
+    ids = pa.array([], pa.string()) if lines is None else used_levels(lines.column(n.CUSTOMER_ID))
     cutoffs = np.array([cutoff_us(day, tables.zone) for day in unique], np.int64)
     whole = WholeTimeline(tables, ids, STREAMS, of=CUSTOMER)
     whole.cut(np.full(len(ids), len(unique)), [n.ORDER_LINES] if n.ORDER_LINES in tables.frames else [])
@@ -167,10 +167,11 @@ def make_spine(
         return np.asarray(kept.reshape(len(timeline.subjects), len(unique)))
 
     kept = np.concatenate(list(in_parts(whole, work)))
-    day, customer = np.nonzero(kept.T)
+    by_text = pc.sort_indices(ids).to_numpy()
+    day, customer = np.nonzero(kept[by_text].T)
     return pd.DataFrame(
         {
-            n.CUSTOMER_ID: pd.array(ids.take(pa.array(customer)), dtype="str"),
+            n.CUSTOMER_ID: pd.array(ids.take(pa.array(by_text[customer])), dtype="str"),
             n.AS_OF: np.array([*unique, None], object)[:-1][day],
             CUTOFF: cutoffs[day],
         }

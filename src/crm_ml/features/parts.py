@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from crm_ml import names as n
 from crm_ml.features.events import Timeline
-from crm_ml.features.rows import Grouped, Once, PartOfRows, Rows
+from crm_ml.features.rows import Adjacent, Grouped, Once, PartOfRows, Rows
 from crm_ml.features.spine import Spine
 from crm_ml.features.timeline import I64
 from crm_ml.processors import processors
@@ -87,6 +87,10 @@ class WholeTimeline(Timeline):
         columns = self.tables.stored[table].column_names
         if self.of.key in columns and table != self.of.table:
             about = self.about(table)
+            # who is none of the subjects may stand between them
+            reached = np.maximum.accumulate(about)
+            if ((about == reached) | (about < 0)).all():
+                return Adjacent(self.tables, table, np.searchsorted(reached, self.bounds).astype(np.int64))
             row = np.flatnonzero(about >= 0) if (about < 0).any() else np.arange(len(about))
             return self._in_parts(table, row, self._part_of(about[row]))
         if table == n.PAYMENTS and n.INVOICES in self.tables.frames:
@@ -162,7 +166,7 @@ class PartTimeline(Timeline):
     def rows(self, table: str) -> Rows:
         """Return the rows of a table that are about the part's subjects."""
         grouped = self._whole.grouped(table)
-        return PartOfRows(grouped, self._index) if isinstance(grouped, Grouped) else grouped
+        return PartOfRows(grouped, self._index) if isinstance(grouped, Adjacent | Grouped) else grouped
 
     def subjects_of(self, table: str) -> I64:
         """Return the subject of each row, counted from the part's first."""

@@ -239,6 +239,28 @@ class Rows:
         return self._span
 
 
+class Adjacent(Rows):
+    """All rows of a table that has those of a part next to one another, as tables are kept; nothing is moved.
+
+    Parameters
+    ----------
+    tables : Tables
+    table : str
+    bounds : numpy.ndarray of int64
+        Part p has the rows ``bounds[p]`` to ``bounds[p + 1] - 1``, some of them perhaps of no subject.
+    """
+
+    def __init__(self, tables: Tables, table: str, bounds: I64) -> None:
+        super().__init__(tables, table)
+        self.bounds = bounds
+        self._once = Once()
+
+    def array(self, name: str, make: Make) -> I64:
+        """Return the array; made by the first part that asks, kept for the others."""
+        found: I64 = self._once(name, make)
+        return found
+
+
 class Grouped(Rows):
     """All rows of a table with those of a part next to one another, in their old order within a part.
 
@@ -271,7 +293,7 @@ class Grouped(Rows):
 class PartOfRows(Rows):
     """The rows of one part."""
 
-    def __init__(self, grouped: Grouped, part: int) -> None:
+    def __init__(self, grouped: Adjacent | Grouped, part: int) -> None:
         super().__init__(grouped.tables, grouped.table)
         self._grouped = grouped
         self._places = slice(int(grouped.bounds[part]), int(grouped.bounds[part + 1]))

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.errors import UsageError
 from crm_ml.features.subjects import CUSTOMER, Subject
 from crm_ml.features.timeline import I64, cutoff_us
+from crm_ml.tables.identifiers import coded, codes_of
 from crm_ml.tables.values import composed
 
 CUTOFF = "cutoff"
@@ -78,14 +78,14 @@ def sort_spine(frame: pd.DataFrame, *, of: Subject = CUSTOMER) -> Spine:
     # Arrow texts: numpy's would take the longest id's room for every row, and drop a NUL at the end
     ids = frame[of.key]
     texts = ids if isinstance(ids.dtype, pd.StringDtype) else ids.map(str)
-    given = composed(pa.array(texts, pa.string(), from_pandas=True))
-    unique = pc.unique(given).sort()
-    subject = pc.index_in(given, unique).to_numpy().astype(np.int64)
+    given = coded(composed(pa.array(texts, pa.string(), from_pandas=True)))
+    # in the order in which the tables have them, so that the rows of a range of subjects lie together
+    subject = codes_of(given).astype(np.int64)
     cutoffs = frame[CUTOFF].to_numpy(dtype=np.int64)
     order = np.lexsort((cutoffs, subject))
-    counts = np.bincount(subject, minlength=len(unique))
+    counts = np.bincount(subject, minlength=len(given.dictionary))
     return Spine(
-        ids=unique,
+        ids=given.dictionary,
         subject=subject[order],
         cutoffs=cutoffs[order],
         row_from=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),

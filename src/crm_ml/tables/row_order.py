@@ -79,7 +79,7 @@ def _grouped_order(first: I64 | I32, keys: Sequence[Key]) -> I64 | None:
     order: I64 | None = None
     if not (first[1:] >= first[:-1]).all():
         order = kernels.by_code(first.astype(np.int32, copy=False), counts)
-    if int(counts.max()) <= 1:
+    if not keys or int(counts.max()) <= 1:
         return order
     bounds = np.concatenate(([0], np.cumsum(counts[counts > 0])))
     made = [key() for key in keys]
@@ -103,13 +103,26 @@ def _grouped_order(first: I64 | I32, keys: Sequence[Key]) -> I64 | None:
     return order
 
 
-def same_as_before(columns: Sequence[Key], rows: int) -> npt.NDArray[np.bool_]:
-    """Return which rows agree with the row before them in all of these columns."""
-    same = np.ones(rows, dtype=bool)
-    same[:1] = False
+def same_as_before(columns: Sequence[Key], rows: int, order: I64 | None = None) -> npt.NDArray[np.bool_]:
+    """Return which rows agree with the row before them in all of these columns; rows are taken in an order, if given.
+
+    Examples
+    --------
+    >>> same_as_before([lambda: np.array([1, 2, 1])], 3, np.array([0, 2, 1])).tolist()
+    [False, True, False]
+    """
+    count = rows if order is None else len(order)
+    left = np.arange(1, count)
     for column in columns:
-        if not same.any():
+        if not len(left):
             break
         values = column()
-        same[1:] &= values[1:] == values[:-1]
+        if len(left) == count - 1:  # nothing ruled out yet: compare side by side
+            values = values if order is None else values[order]
+            left = np.flatnonzero(values[1:] == values[:-1]) + 1
+        else:
+            here, before = (left, left - 1) if order is None else (order[left], order[left - 1])
+            left = left[values[here] == values[before]]
+    same = np.zeros(count, dtype=bool)
+    same[left] = True
     return same

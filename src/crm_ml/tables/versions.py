@@ -2,7 +2,7 @@
 
 The order is: key, time of entry, event time, the other columns, and last the columns that arrive after their row. So
 which of two conflicting rows stays, and how lines are numbered, never depends on anything that is known later than
-the rows themselves.
+the rows themselves. After that the events of a customer are brought together.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ import pyarrow.compute as pc
 from crm_ml import names as n
 from crm_ml.errors import EXAMPLES_SHOWN, Finding
 from crm_ml.processors import processors
-from crm_ml.tables.identifiers import decoded, one_piece
+from crm_ml.tables.identifiers import codes_of, decoded, is_coded, levels_of, one_piece
 from crm_ml.tables.row_order import Key, ascending, row_order, same_as_before
 from crm_ml.tables.schemas import Schema
 from crm_ml.tables.values import INSTANT
 
 REASON: Final = "quarantined_because"
 LINE_DIGITS: Final = 6
+
+Order = npt.NDArray[np.int64] | None
+"""The rows in the order in which they are taken; None: as they are."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,29 @@ def settle(
     else:
         versioned = n.KNOWN_AT in mapped
         group = [*schema.key, n.KNOWN_AT] if versioned else list(schema.key)
-        table = _sorted(table, [*group, *(name for name in content if name not in group)])
-        if _same_as_before(table, group).any():
-            table = _by_arrival(schema, table, late, group, content)
-        table = _settle_keys(schema, table, group, findings, aside)
+        order = row_order(_keys(table, [*group, *(name for name in content if name not in group)]))
+        if _same_as_before(table, group, order).any():
+            table, order = _by_arrival(schema, _moved(table, order), late, group, content), None
+            table = _settle_keys(schema, table, group, findings, aside)
+        table = _moved(table, _by_subject(schema, table, order))
     quarantine = pa.concat_tables(decoded(rows) for rows in aside) if aside else None
     return Settled(table, quarantine, tuple(findings))
+
+
+def _by_subject(schema: Schema, table: pa.Table, order: Order) -> Order:
+    """Return the order with the events of a customer next to one another, as everything that is computed needs them.
+
+    Rows of one customer stay in the order that is given, those of nobody come last.
+    """
+    if n.CUSTOMER_ID not in schema.column_names or not schema.event_time or not is_coded(table[n.CUSTOMER_ID]):
+        return order
+    codes = codes_of(table[n.CUSTOMER_ID])
+    codes = np.where(codes < 0, len(levels_of(table[n.CUSTOMER_ID])), codes) if (codes < 0).any() else codes
+    codes = codes if order is None else codes[order]
+    further = row_order([lambda: codes])
+    if further is None or order is None:
+        return further if order is None else order
+    return order[further]
 
 
 def _take_aside(table: pa.Table, reason: str) -> pa.Table:
@@ -183,13 +203,7 @@ def _keys(table: pa.Table, names: Sequence[str]) -> list[Key]:
     return [partial(ascending, table[name]) for name in names]
 
 
-def _sorted(table: pa.Table, keys: Sequence[str]) -> pa.Table:
-    if len(table) < 2 or not keys:
-        return table.combine_chunks()
-    return _moved(table, row_order(_keys(table, keys)))
-
-
-def _moved(table: pa.Table, order: npt.NDArray[np.int64] | None) -> pa.Table:
+def _moved(table: pa.Table, order: Order) -> pa.Table:
     """Return the rows in an order (None: as they are)."""
     if order is None:
         return table.combine_chunks()
@@ -198,18 +212,18 @@ def _moved(table: pa.Table, order: npt.NDArray[np.int64] | None) -> pa.Table:
     filled = [name for name in table.column_names if table[name].null_count < len(table)]
     with ThreadPoolExecutor(processors()) as pool:
         moved = dict(zip(filled, pool.map(lambda name: one_piece(table[name]).take(index), filled), strict=True))
-    return pa.Table.from_arrays([moved.get(name, table[name]) for name in table.column_names], schema=table.schema)
+    columns = [moved[name] if name in moved else table[name].slice(0, len(order)) for name in table.column_names]
+    return pa.Table.from_arrays(columns, schema=table.schema)
 
 
-def _same_as_before(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which rows agree with the row before them in all of these columns (null equals null)."""
+def _same_as_before(table: pa.Table, names: Sequence[str], order: Order = None) -> npt.NDArray[np.bool_]:
+    """Which rows, taken in an order, agree with the one before in all of these columns (null equals null)."""
     filled = [name for name in names if table[name].null_count < len(table)]
-    return same_as_before(_keys(table, filled), len(table))
+    return same_as_before(_keys(table, filled), len(table), order)
 
 
-def _key_examples(table: pa.Table, key: Sequence[str], rows: npt.NDArray[np.bool_]) -> list[Any]:
-    picked = np.flatnonzero(rows)[: EXAMPLES_SHOWN * 20]
-    texts = (" ".join(str(table[name][int(row)].as_py()) for name in key) for row in picked)
+def _key_examples(table: pa.Table, key: Sequence[str], rows: npt.NDArray[np.intp]) -> list[Any]:
+    texts = (" ".join(str(table[name][int(row)].as_py()) for name in key) for row in rows[: EXAMPLES_SHOWN * 20])
     return list(dict.fromkeys(texts))[:EXAMPLES_SHOWN]
 
 
@@ -229,7 +243,7 @@ def _settle_keys(
                 "Nothing to do; a source that delivers rows twice may be worth a look",
                 table=schema.name,
                 count=int(repeats.sum()),
-                examples=_key_examples(table, schema.key, repeats),
+                examples=_key_examples(table, schema.key, np.flatnonzero(repeats)),
             )
         )
     conflicts = again & ~repeats
@@ -245,7 +259,7 @@ def _settle_keys(
                 table=schema.name,
                 column=schema.key[0],
                 count=int(conflicts.sum()),
-                examples=_key_examples(table, schema.key, conflicts),
+                examples=_key_examples(table, schema.key, np.flatnonzero(conflicts)),
             )
         )
         aside.append(_take_aside(table.filter(pa.array(conflicts)), "duplicate_key"))
@@ -259,28 +273,34 @@ def _number_lines(
         return np.maximum(ascending(table[n.KNOWN_AT]), ascending(table["ordered_at"]))
 
     others = [name for name in content if name != "order_id"]
-    table = _moved(table, row_order([*_keys(table, ["order_id"]), visible_from, *_keys(table, others)]))
-    repeats = _same_as_before(table, table.column_names)
+    order = row_order([*_keys(table, ["order_id"]), visible_from, *_keys(table, others)])
+    repeats = _same_as_before(table, table.column_names, order)
     if repeats.any():
+        rows = np.flatnonzero(repeats) if order is None else order[repeats]
         done = "were dropped" if drop_exact_duplicates else "were kept: without line numbers each row is a line"
         findings.append(
             Finding(
                 "info",
                 "duplicate_line",
-                f"{int(repeats.sum())} order lines repeat another line exactly and {done}",
+                f"{len(rows)} order lines repeat another line exactly and {done}",
                 "Map line_no, or set `drop_exact_duplicates: true` if the source delivers lines twice",
                 table=schema.name,
-                count=int(repeats.sum()),
-                examples=_key_examples(table, ["order_id"], repeats),
+                count=len(rows),
+                examples=_key_examples(table, ["order_id"], rows),
             )
         )
         if drop_exact_duplicates:
-            table = table.filter(pa.array(~repeats)).combine_chunks()
-    starts = np.flatnonzero(~_same_as_before(table, ["order_id"]))
-    numbers = np.arange(len(table), dtype=np.int64)
-    if len(table):
-        numbers -= np.repeat(starts, np.diff(np.append(starts, len(table))))
-    most = int(numbers.max(initial=-1)) + 1
-    texts = pc.utf8_lpad(pa.array(np.arange(1, most + 1)).cast(pa.string()), LINE_DIGITS, "0")
-    lines = pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int32)), texts)
-    return table.set_column(table.column_names.index("line_no"), pa.field("line_no", lines.type), lines)
+            order = np.flatnonzero(~repeats) if order is None else order[~repeats]
+    place = np.arange(len(table) if order is None else len(order), dtype=np.int32)
+    goes_on = _same_as_before(table, ["order_id"], order)
+    numbers = place - np.maximum.accumulate(np.where(goes_on, 0, place))
+    texts = pc.utf8_lpad(pa.array(np.arange(1, int(numbers.max(initial=-1)) + 2)).cast(pa.string()), LINE_DIGITS, "0")
+    at = table.column_names.index("line_no")
+    # numbered in the order of the lines of an order, then moved with the rest
+    by_subject = _by_subject(schema, table, order)
+    if order is not None:
+        every = np.zeros(len(table), np.int32)
+        every[order] = numbers
+        numbers = every
+    lines = pa.DictionaryArray.from_arrays(pa.array(numbers), texts)
+    return _moved(table.set_column(at, pa.field("line_no", lines.type), lines), by_subject)
