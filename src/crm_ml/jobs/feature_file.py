@@ -67,8 +67,10 @@ class Staged:
         self.names = self.names or tuple(columns)
         order = np.argsort(rows, kind="stable")
         self._parts.append(np.asarray(rows, np.int64)[order])
-        for name in self.names:
-            _write(self._file, self._numbers(name, columns[name])[order])
+        block = np.empty((len(self.names), len(order)))
+        for number, name in enumerate(self.names):
+            np.take(self._numbers(name, columns[name]), order, out=block[number])
+        _write(self._file, block)
 
     def _numbers(self, name: str, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """Return numbers as they are, and texts as their codes."""
@@ -120,7 +122,7 @@ def _column(values: NDArray[np.float64], levels: pa.Array | None) -> pa.Array:
 
 
 def _write(file: FileIO, values: NDArray[np.float64]) -> None:
-    left = memoryview(values.tobytes())
+    left = values.reshape(-1).view(np.uint8).data
     while left:
         left = left[file.write(left) :]
 

@@ -91,13 +91,10 @@ def assemble(
 def _one(part: Part, currency: str, rates: pa.Table | None) -> tuple[Settled | None, dict[str, str], list[Finding]]:
     """Return one table in order (None if a required column is missing), its attributes, and what was found."""
     schema, findings = SCHEMAS[part.table], list[Finding]()
-    own = replace(
-        part,
-        columns={name: (raw, replace(place, findings=findings)) for name, (raw, place) in part.columns.items()},
-        attributes={name: (raw, replace(place, findings=findings)) for name, (raw, place) in part.attributes.items()},
-    )
-    complete = _complete(own, schema, findings)
-    table, attributes = _typed(own, schema, findings)
+    for columns in (part.columns, part.attributes):
+        columns.update({name: (raw, replace(place, findings=findings)) for name, (raw, place) in columns.items()})
+    complete = _complete(part, schema, findings)
+    table, attributes = _typed(part, schema, findings)
     if not complete:
         return None, attributes, findings
     if part.table == n.RATES:
@@ -167,6 +164,7 @@ def _typed(part: Part, schema: Schema, findings: list[Finding]) -> tuple[pa.Tabl
 def _column(part: Part, column: Column, *, is_id: bool, essential: bool) -> tuple[pa.Array, list[Finding]]:
     """Return one column in its type, and what was found in it."""
     raw, place = part.columns[column.name]
+    part.columns[column.name] = None, place  # so that raw and typed values are not held side by side
     place = replace(place, findings=[])
     array, bad = to_canonical(raw, column, place, is_id=is_id)
     if array.null_count:

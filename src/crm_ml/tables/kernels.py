@@ -14,14 +14,14 @@ _SMALL = 24
 
 
 @compiled
-def by_code(codes: I32, counts: I64) -> I64:
+def by_code(codes: I32, counts: I64) -> I32:
     """Return the stable order of rows by code (0, 1, ...); code c occurs ``counts[c]`` times."""
     place = np.empty(len(counts), np.int64)
     total = np.int64(0)
     for c in range(len(counts)):
         place[c] = total
         total += counts[c]
-    order = np.empty(len(codes), np.int64)
+    order = np.empty(len(codes), np.int32)
     for i in range(len(codes)):
         c = codes[i]
         order[place[c]] = i

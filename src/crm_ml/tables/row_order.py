@@ -21,6 +21,7 @@ LAST = int(np.iinfo(np.int64).max)
 """Where nulls stand in an order."""
 FEW_ROWS = 20_000
 """Below, sorting by numpy costs less than to load what is compiled."""
+_MOST_ROWS = 1 << 31
 _BLOCK_ROWS = 1 << 17
 
 
@@ -53,7 +54,7 @@ def ascending(column: pa.Array | pa.ChunkedArray) -> I64 | I32:
     return np.where(nulls, LAST, values) if nulls is not None else values
 
 
-def row_order(keys: Sequence[Key]) -> I64 | None:
+def row_order(keys: Sequence[Key]) -> I64 | I32 | None:
     """Return the stable order of rows by keys, the most important first; None if they are in order already.
 
     Each key is given by what makes it (integers below `LAST` or `LAST` for nothing), so that keys which decide nothing
@@ -65,18 +66,18 @@ def row_order(keys: Sequence[Key]) -> I64 | None:
     [1, 2, 0]
     """
     first = keys[0]()
-    if len(first) < FEW_ROWS or int(first.min()) < 0 or int(first.max()) > 2 * len(first):
+    if not FEW_ROWS <= len(first) < _MOST_ROWS or int(first.min()) < 0 or int(first.max()) > 2 * len(first):
         made = [first, *(key() for key in keys[1:])]
         order = np.lexsort(made[::-1]).astype(np.int64)
         return None if (order == np.arange(len(order))).all() else order
     return _grouped_order(first, keys[1:])
 
 
-def _grouped_order(first: I64 | I32, keys: Sequence[Key]) -> I64 | None:
+def _grouped_order(first: I64 | I32, keys: Sequence[Key]) -> I32 | None:
     from crm_ml.tables import kernels
 
     counts = np.bincount(first)
-    order: I64 | None = None
+    order: I32 | None = None
     if not (first[1:] >= first[:-1]).all():
         order = kernels.by_code(first.astype(np.int32, copy=False), counts)
     if not keys or int(counts.max()) <= 1:
@@ -98,12 +99,12 @@ def _grouped_order(first: I64 | I32, keys: Sequence[Key]) -> I64 | None:
         done = list(pool.map(work, range(len(cuts) - 1)))
     for begin, end, own in done:
         if own is not None:
-            order = np.arange(len(first), dtype=np.int64) if order is None else order
+            order = np.arange(len(first), dtype=np.int32) if order is None else order
             order[begin:end] = order[begin:end][own]
     return order
 
 
-def same_as_before(columns: Sequence[Key], rows: int, order: I64 | None = None) -> npt.NDArray[np.bool_]:
+def same_as_before(columns: Sequence[Key], rows: int, order: I64 | I32 | None = None) -> npt.NDArray[np.bool_]:
     """Return which rows agree with the row before them in all of these columns; rows are taken in an order, if given.
 
     Examples
@@ -112,7 +113,7 @@ def same_as_before(columns: Sequence[Key], rows: int, order: I64 | None = None) 
     [False, True, False]
     """
     count = rows if order is None else len(order)
-    left = np.arange(1, count)
+    left: npt.NDArray[np.intp] = np.arange(1, count)
     for column in columns:
         if not len(left):
             break

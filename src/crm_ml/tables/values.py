@@ -24,7 +24,7 @@ from crm_ml.tables.parsing import parse_bool, parse_number
 from crm_ml.tables.place import Mask, Place, examples, null_mask, to_numpy
 from crm_ml.tables.schemas import Column, ColumnType
 from crm_ml.tables.times import text_to_instants
-from crm_ml.tables.zones import DAY_US, local_to_utc
+from crm_ml.tables.zones import DAY_US, FIRST_US, LAST_US, local_to_utc
 
 INSTANT: Final = pa.timestamp("us", tz="UTC")
 ARROW_TYPES: Final[dict[ColumnType, Any]] = {
@@ -284,7 +284,7 @@ def to_instant(array: pa.Array, place: Place) -> tuple[pa.Array, Mask]:
             micros = raw // 1000
         else:
             limit = np.iinfo(np.int64).max // _PER_UNIT[kind.unit]
-            micros = np.clip(raw, -limit, limit) * _PER_UNIT[kind.unit]
+            micros = raw if kind.unit == "us" else np.clip(raw, -limit, limit) * _PER_UNIT[kind.unit]
         local = kind.tz is None
     elif pa.types.is_date32(kind):
         micros = to_numpy(array.view(pa.int32()), 0).astype(np.int64) * DAY_US
@@ -319,7 +319,9 @@ def to_instant(array: pa.Array, place: Place) -> tuple[pa.Array, Mask]:
         hint = "Map an SQL expression that gives a date or a time, e.g. `{sql: to_timestamp(seconds)}`"
         return pa.nulls(len(array), INSTANT), _refuse_type(array, place, "dates or times", hint)
     # a stamp outside the years 1 to 9999 cannot be shown by most tools; databases use such values for "infinity"
-    outside = ((micros < -62_135_596_800_000_000) | (micros > 253_402_300_799_999_999)) & ~nulls & ~wrong
+    outside = _none_bad(array)
+    if len(micros) and (micros.min() < FIRST_US or micros.max() > LAST_US):
+        outside = ((micros < FIRST_US) | (micros > LAST_US)) & ~nulls & ~wrong
     if outside.any():
         place.say(
             "error",
@@ -331,9 +333,10 @@ def to_instant(array: pa.Array, place: Place) -> tuple[pa.Array, Mask]:
         )
         micros = np.where(outside, 0, micros)
     if local:
-        micros = local_to_utc(micros.astype(np.int64), place.zone)
+        micros = local_to_utc(micros.astype(np.int64, copy=False), place.zone)
     bad = wrong | outside
-    return pa.array(micros.astype(np.int64), mask=nulls | bad).view(INSTANT), bad
+    gone = nulls | bad
+    return pa.array(micros.astype(np.int64, copy=False), mask=gone if gone.any() else None).view(INSTANT), bad
 
 
 def _format_hint(shown: list[Any]) -> str:

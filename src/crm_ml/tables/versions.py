@@ -29,7 +29,7 @@ from crm_ml.tables.values import INSTANT
 REASON: Final = "quarantined_because"
 LINE_DIGITS: Final = 6
 
-Order = npt.NDArray[np.int64] | None
+Order = npt.NDArray[np.int64] | npt.NDArray[np.int32] | None
 """The rows in the order in which they are taken; None: as they are."""
 
 
@@ -210,10 +210,19 @@ def _moved(table: pa.Table, order: Order) -> pa.Table:
     index = pa.array(order)
     # columns that are not mapped are null throughout: there is nothing to move
     filled = [name for name in table.column_names if table[name].null_count < len(table)]
+    # the time of entry is the time of the event itself where it is not mapped
+    alike = {name: _alike(table, name, filled) for name in filled}
+    once = sorted(set(alike.values()))
     with ThreadPoolExecutor(processors()) as pool:
-        moved = dict(zip(filled, pool.map(lambda name: one_piece(table[name]).take(index), filled), strict=True))
-    columns = [moved[name] if name in moved else table[name].slice(0, len(order)) for name in table.column_names]
+        moved = dict(zip(once, pool.map(lambda name: one_piece(table[name]).take(index), once), strict=True))
+    columns = [moved[alike[name]] if name in alike else table[name].slice(0, len(order)) for name in table.column_names]
     return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def _alike(table: pa.Table, name: str, names: Sequence[str]) -> str:
+    """Return the first of these columns that is the same in memory."""
+    place = one_piece(table[name]).buffers()[1].address
+    return next(other for other in names if one_piece(table[other]).buffers()[1].address == place)
 
 
 def _same_as_before(table: pa.Table, names: Sequence[str], order: Order = None) -> npt.NDArray[np.bool_]:
@@ -222,7 +231,7 @@ def _same_as_before(table: pa.Table, names: Sequence[str], order: Order = None) 
     return same_as_before(_keys(table, filled), len(table), order)
 
 
-def _key_examples(table: pa.Table, key: Sequence[str], rows: npt.NDArray[np.intp]) -> list[Any]:
+def _key_examples(table: pa.Table, key: Sequence[str], rows: npt.NDArray[Any]) -> list[Any]:
     texts = (" ".join(str(table[name][int(row)].as_py()) for name in key) for row in rows[: EXAMPLES_SHOWN * 20])
     return list(dict.fromkeys(texts))[:EXAMPLES_SHOWN]
 
@@ -270,7 +279,7 @@ def _number_lines(
     schema: Schema, table: pa.Table, content: list[str], drop_exact_duplicates: bool, findings: list[Finding]
 ) -> pa.Table:
     def visible_from() -> npt.NDArray[np.int64]:
-        return np.maximum(ascending(table[n.KNOWN_AT]), ascending(table["ordered_at"]))
+        return np.maximum(ascending(table[n.KNOWN_AT]), ascending(table["ordered_at"])).astype(np.int64, copy=False)
 
     others = [name for name in content if name != "order_id"]
     order = row_order([*_keys(table, ["order_id"]), visible_from, *_keys(table, others)])
