@@ -38,7 +38,7 @@ def ascending(column: pa.Array | pa.ChunkedArray) -> I64 | I32:
     array = one_piece(column)
     if is_coded(array):
         codes = codes_of(array)
-        return np.where(codes < 0, LAST, codes) if array.null_count else codes
+        return np.where(codes < 0, np.int64(LAST), codes) if array.null_count else codes
     nulls = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
     kind = array.type
     if pa.types.is_floating(kind):

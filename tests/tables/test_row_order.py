@@ -1,0 +1,101 @@
+"""The order of rows: that of numpy's lexsort, however many rows there are and however they are grouped."""
+
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crm_ml.tables import kernels, row_order
+from crm_ml.tables.identifiers import coded
+from crm_ml.tables.row_order import LAST, ascending, same_as_before
+
+ROWS = st.integers(0, 70).flatmap(
+    lambda size: st.lists(
+        st.lists(st.integers(0, 4) | st.just(LAST), min_size=size, max_size=size), min_size=2, max_size=4
+    )
+)
+
+
+def keys(columns):
+    return [partial(np.asarray, np.array(column, np.int64)) for column in columns]
+
+
+@settings(deadline=None)  # the first example loads what is compiled
+@given(ROWS, st.lists(st.integers(0, 3), min_size=70, max_size=70), st.integers(1, 40), st.booleans())
+def test_the_order_is_numpys(
+    columns,
+    groups,
+    block,
+    ascends,
+):
+    size = len(columns[0])
+    first = np.array(sorted(groups[:size]) if ascends else groups[:size], np.int32)
+    expected = np.lexsort([*(np.array(column, np.int64) for column in reversed(columns)), first])
+    with pytest.MonkeyPatch.context() as patch:
+        for few in (10**9, 0):
+            patch.setattr(row_order, "FEW_ROWS", max(few, 1))
+            patch.setattr(row_order, "_BLOCK_ROWS", block)
+            found = row_order.row_order([lambda: first, *keys(columns)])
+            assert (np.arange(size) if found is None else found).tolist() == expected.tolist()
+            assert (found is None) == (expected.tolist() == list(range(size)))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=200), st.lists(st.integers(0, 60), max_size=6)
+)
+def test_rows_are_sorted_within_their_stretch_alone(rows, sizes):
+    bounds = np.minimum(np.concatenate(([0], np.cumsum(sizes), [len(rows)])), len(rows)).astype(np.int64)
+    own = np.array(rows, np.int64).reshape(-1, 2).T.copy()
+    order, moved = kernels.order_within(own, bounds)
+    expected = np.concatenate(
+        [begin + np.lexsort((own[1, begin:end], own[0, begin:end])) for begin, end in pairwise(bounds)]
+    )
+    assert order.tolist() == expected.tolist()
+    assert moved == (expected.tolist() != list(range(len(rows))))
+
+
+def test_codes_that_are_out_of_all_proportion_are_sorted_all_the_same(monkeypatch):
+    monkeypatch.setattr(row_order, "FEW_ROWS", 1)
+    wide = np.array([10**12, 5, LAST, 5])
+    assert row_order.row_order([lambda: wide, lambda: np.array([0, 2, 0, 1])]).tolist() == [3, 1, 0, 2]
+    assert row_order.row_order([lambda: -wide]).tolist() == [2, 0, 1, 3]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([3, None, -1, 3]),
+        pa.array([0.5, None, -0.0, 0.0, -1e300, -1.5, 1e-300]),
+        pa.array([True, None, False]),
+        pa.array([5, None, -7], pa.timestamp("us", "UTC")),
+        coded(pa.array(["b", None, "a", "b"])),
+        coded(pa.array(["b", "aa"])),
+    ],
+)
+def test_integers_are_ordered_like_the_values(column):
+    def rank(value):
+        return (len(value), value) if isinstance(value, str) else value
+
+    values = column.to_pylist() if not pa.types.is_timestamp(column.type) else column.view(pa.int64()).to_pylist()
+    found = ascending(column).tolist()
+    for a, x in zip(values, found, strict=True):
+        for b, y in zip(values, found, strict=True):
+            if a is None or b is None:
+                assert (x == y, x > y) == (a is b, a is None and b is not None)
+            else:
+                assert (x == y, x > y) == (a == b, rank(a) > rank(b))
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 1)), max_size=30), st.randoms())
+def test_rows_like_the_one_before(rows, random):
+    order = random.sample(range(len(rows)), random.randint(0, len(rows)))
+    columns = [partial(np.asarray, np.array([row[k] for row in rows], np.int64)) for k in range(3)]
+    expected = [at > 0 and rows[order[at]] == rows[order[at - 1]] for at in range(len(order))]
+    assert same_as_before(columns, len(rows), np.array(order, np.int64)).tolist() == expected
+    plain = [at > 0 and rows[at] == rows[at - 1] for at in range(len(rows))]
+    assert same_as_before(columns, len(rows)).tolist() == plain
