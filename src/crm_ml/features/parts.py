@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from crm_ml import names as n
 from crm_ml.features.events import Timeline
-from crm_ml.features.rows import Adjacent, Grouped, Once, PartOfRows, Rows
+from crm_ml.features.rows import Adjacent, Grouped, Once, Rows
 from crm_ml.features.spine import Spine
 from crm_ml.features.timeline import I64
 from crm_ml.processors import processors
@@ -166,7 +166,7 @@ class PartTimeline(Timeline):
     def rows(self, table: str) -> Rows:
         """Return the rows of a table that are about the part's subjects."""
         grouped = self._whole.grouped(table)
-        return PartOfRows(grouped, self._index) if isinstance(grouped, Adjacent | Grouped) else grouped
+        return grouped.part(self._index) if isinstance(grouped, Adjacent | Grouped) else grouped
 
     def subjects_of(self, table: str) -> I64:
         """Return the subject of each row, counted from the part's first."""

@@ -187,11 +187,12 @@ class Rows:
 
     def __init__(self, tables: Tables, table: str) -> None:
         self.tables, self.table = tables, table
+        self.frame = tables.stored[table]
         self._levels: dict[str, Levels] = {}
         self._span: tuple[I64, I64, I64] | None = None
 
     def __len__(self) -> int:
-        return int(self.tables.stored[self.table].num_rows)
+        return int(self.frame.num_rows)
 
     def array(self, name: str, make: Make) -> I64:
         """Return an array with one value per row, given what makes it for the whole table, under a name of its own."""
@@ -199,10 +200,10 @@ class Rows:
 
     def integers(self, column: str) -> I64:
         """Return a column as int64; see `integers`."""
-        values = self.tables.stored[self.table].column(column)
+        values = self.frame.column(column)
         if values.null_count == len(values):
             return np.full(len(self), NULL, np.int64)
-        return self.array(f"column {column}", lambda: integers(self.tables.stored[self.table], column))
+        return self.array(f"column {column}", lambda: integers(self.frame, column))
 
     def codes(self, column: str) -> tuple[I64, Levels]:
         """Return the code of the text in each row (NULL where null), and the texts."""
@@ -211,7 +212,7 @@ class Rows:
             # the order lines of one workspace are asked for by who is eligible, by features and by labels
             key = "codes", self.table, column
             if key not in self.tables.kept:
-                self.tables.kept[key] = codes(self.tables.stored[self.table].column(column))
+                self.tables.kept[key] = codes(self.frame.column(column))
             found, self._levels[column] = self.tables.kept[key]
             return np.asarray(found)
 
@@ -221,7 +222,7 @@ class Rows:
         """Return the code of the text in each row among given texts, -1 where it is none of them."""
 
         def make() -> I64:
-            return places_among(self.tables.stored[self.table].column(column), levels.array)
+            return places_among(self.frame.column(column), levels.array)
 
         return self.array(f"codes among {column}", make)
 
@@ -260,6 +261,15 @@ class Adjacent(Rows):
         found: I64 = self._once(name, make)
         return found
 
+    def levels(self, column: str) -> Levels:
+        """Return the texts behind the codes of a column, the same for all parts."""
+        found: Levels = self._once(f"levels {column}", lambda: Levels(levels_of(self.frame.column(column))))
+        return found
+
+    def part(self, index: int) -> PartOfRows:
+        """Return the rows of one part."""
+        return SliceOfRows(self, index)
+
 
 class Grouped(Rows):
     """All rows of a table with those of a part next to one another, in their old order within a part.
@@ -289,6 +299,10 @@ class Grouped(Rows):
         found: I64 = self._once(name, lambda: (self._known[name] if name in self._known else make())[self.rows])
         return found
 
+    def part(self, index: int) -> PartOfRows:
+        """Return the rows of one part."""
+        return PartOfRows(self, index)
+
 
 class PartOfRows(Rows):
     """The rows of one part."""
@@ -308,3 +322,21 @@ class PartOfRows(Rows):
 
     def _whole_span(self) -> tuple[I64, I64, I64]:
         return self._grouped._whole_span()
+
+
+class SliceOfRows(PartOfRows):
+    """The rows of one part where they lie together: columns are made of the slice alone, none for the whole table."""
+
+    def __init__(self, adjacent: Adjacent, part: int) -> None:
+        super().__init__(adjacent, part)
+        self._adjacent = adjacent
+        self._slice = adjacent.frame.slice(self._places.start, len(self))
+
+    def integers(self, column: str) -> I64:
+        """Return a column as int64; see `integers`."""
+        return integers(self._slice, column)
+
+    def codes(self, column: str) -> tuple[I64, Levels]:
+        """Return the code of the text in each row (NULL where null), and the texts."""
+        found, levels = codes(self._slice.column(column))
+        return found, self._adjacent.levels(column) if is_coded(self._slice.column(column)) else levels
