@@ -17,6 +17,7 @@ from crm_ml.features.rows import codes, integers, seen_span
 from crm_ml.features.spec import AnyFeature, AttributeFeature, Difference, Feature, PeerFeature, Ratio, windowed
 from crm_ml.features.timeline import NULL
 from crm_ml.features.visibility import known_times
+from crm_ml.tables.identifiers import places_among, used_levels
 
 STAGE_RANKS: Final[Mapping[str, int]] = {"lead": 0, "mql": 1, "sql": 2, "opportunity": 3, "won": 4, "lost": 5}
 """How far a stage is; a lead that is won or lost is not scored any more."""
@@ -114,14 +115,11 @@ def _stages(timeline: Timeline) -> Events:
 
 def _orders_before(timeline: Timeline) -> Events:
     tables = timeline.tables
-    leads, lines = tables.frames[n.LEADS], tables.frames[n.ORDER_LINES]
+    leads, lines = tables.stored[n.LEADS], tables.stored[n.ORDER_LINES]
     lines_at = [column[integers(lines, "net_amount") > 0] for column in seen_span(tables, n.ORDER_LINES)]
     lines = lines.filter(pc.greater(pc.cast(lines.column("net_amount"), pa.int64()), 0))
-    customers = pc.unique(leads.column(n.CUSTOMER_ID))
-    who, whose = (
-        pc.fill_null(pc.cast(pc.index_in(frame.column(n.CUSTOMER_ID), customers), pa.int64()), -1).to_numpy()
-        for frame in (leads, lines)
-    )
+    customers = used_levels(leads.column(n.CUSTOMER_ID))
+    who, whose = (places_among(frame.column(n.CUSTOMER_ID), customers) for frame in (leads, lines))
     linked = leads.column(n.CUSTOMER_ID).is_valid().to_numpy()
     by_customer = np.argsort(whose, kind="stable")
     lead, line = pairs(np.where(linked, who, -2), whose[by_customer])

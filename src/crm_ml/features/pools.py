@@ -31,6 +31,7 @@ from crm_ml.features.spec import AnyFeature, Feature, PooledFeature
 from crm_ml.features.spine import Spine
 from crm_ml.features.timeline import FOREVER, I64, NULL
 from crm_ml.features.visibility import known_times
+from crm_ml.tables.identifiers import places_among, used_levels
 
 if TYPE_CHECKING:
     from crm_ml.features.build import Evaluation
@@ -101,7 +102,7 @@ def _whole(timeline: Timeline) -> Timeline:
 
 
 def _firm(timeline: Timeline) -> _Pools:
-    ids = pc.unique(timeline.tables.frames[n.ORDER_LINES].column(n.CUSTOMER_ID))
+    ids = used_levels(timeline.tables.stored[n.ORDER_LINES].column(n.CUSTOMER_ID))
     zero = np.zeros(len(ids), np.int64)
     return _Pools(
         ids, np.arange(len(ids)), zero, np.full(len(ids), NULL), np.full(len(ids), FOREVER), zero, alone=False
@@ -113,7 +114,7 @@ def _pools(timeline: Timeline, spine: Spine, pool: str) -> _Pools:
     frame = timeline.tables.frames[n.CUSTOMERS]
     column = COLUMN[pool]
     who = frame.column(n.CUSTOMER_ID).combine_chunks()
-    parts = [timeline.tables.frames[n.ORDER_LINES].column(n.CUSTOMER_ID).combine_chunks(), who, spine.ids]
+    parts = [used_levels(timeline.tables.stored[n.ORDER_LINES].column(n.CUSTOMER_ID)), who, spine.ids]
     alone = pool == "parent_id"
     if alone:
         parts.append(frame.column(column).combine_chunks())
@@ -161,9 +162,9 @@ def _own_pools(timeline: Timeline, spine: Spine, pools: _Pools, pool: str) -> I6
 
 def _lines(timeline: Timeline, pools: _Pools) -> Events:
     """Return the order lines of all customers, each once for every spell of its customer in a pool."""
-    frame = timeline.tables.frames[n.ORDER_LINES]
+    frame = timeline.tables.stored[n.ORDER_LINES]
     t, seen, until = seen_span(timeline.tables, n.ORDER_LINES)
-    buyer = _codes_in(frame.column(n.CUSTOMER_ID).combine_chunks(), pools.ids)
+    buyer = places_among(frame.column(n.CUSTOMER_ID), pools.ids)
     order = np.argsort(pools.customer, kind="stable")
     bounds = np.searchsorted(pools.customer[order], np.arange(len(pools.ids) + 1))
     count = np.where(buyer >= 0, bounds[buyer + 1] - bounds[buyer], 0)

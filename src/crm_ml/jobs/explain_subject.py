@@ -17,6 +17,7 @@ from crm_ml.jobs.inputs import nothing_visible
 from crm_ml.jobs.settings import ChurnSettings
 from crm_ml.models.explain.customer import customer_record
 from crm_ml.tables import Tables
+from crm_ml.tables.identifiers import used_levels
 
 _COMPARED = 20_000
 _STATUS = {"blocked": "is blocked", "terminated": "has been terminated", "insolvent": "is insolvent"}
@@ -41,10 +42,10 @@ def find_customer(tables: Tables, subject_id: str, day: dt.date) -> str:
             code="objection",
         )
     lines = tables.only([n.ORDER_LINES])
-    seen = visible(lines, cutoff_us(day, tables.zone)).frames[n.ORDER_LINES]
+    seen = visible(lines, cutoff_us(day, tables.zone)).stored[n.ORDER_LINES]
     if not len(seen):
         raise nothing_visible(day)
-    known = set(pc.unique(seen[n.CUSTOMER_ID]).to_pylist())
+    known = set(used_levels(seen[n.CUSTOMER_ID]).to_pylist())
     if n.CUSTOMERS in tables.frames:
         known |= set(tables.frames[n.CUSTOMERS][n.CUSTOMER_ID].to_pylist())
     if wanted in known:

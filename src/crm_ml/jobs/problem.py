@@ -420,7 +420,7 @@ def _attribute(name: str, of: Subject) -> AnyFeature:
 
 
 def _first_day(tables: Tables, day: dt.date, kind: str, table: str, column: str) -> dt.date:
-    seen = visible(tables, cutoff_us(day, tables.zone)).frames[table]
+    seen = visible(tables, cutoff_us(day, tables.zone)).stored[table]
     if seen.num_rows == 0:
         raise nothing_visible(day, kind)
     instant = pc.min(seen[column]).cast("int64").as_py()

@@ -177,7 +177,7 @@ class _Days:
 
 def _grid(tables: Tables, day: dt.date, churn: ChurnSettings, wanted: Mapping[str, ChurnSettings]) -> _Days:
     """Return the days to look at: the day itself and snapshots back from it, as far as there is history."""
-    orders = visible(tables, cutoff_us(day, tables.zone)).frames[n.ORDER_LINES]
+    orders = visible(tables, cutoff_us(day, tables.zone)).stored[n.ORDER_LINES]
     if orders.num_rows == 0:
         raise nothing_visible(day)
     first = pc.min(orders["ordered_at"]).cast("int64").as_py()

@@ -16,6 +16,8 @@ from crm_ml import names as n
 from crm_ml.features.rows import integers
 from crm_ml.features.timeline import NULL, ZoneClock, date_of, zone_clock
 from crm_ml.tables import SCHEMAS, Tables
+from crm_ml.tables.identifiers import coded, is_among, is_coded, one_piece, used_levels
+from crm_ml.tables.values import as_array
 
 _PLAIN = (n.PRODUCTS, n.ACCOUNT_MANAGERS, n.RATES)
 _TABLES = (n.ORDER_LINES, n.INVOICES, n.INTERACTIONS, n.SURVEYS, n.CONTRACTS)
@@ -84,29 +86,36 @@ def only_customer(tables: Tables, customer_id: str) -> Tables:
     >>> only_customer(from_frames({"order_lines": pd.DataFrame(lines)}), "8")
     Tables(order_lines: 1; Europe/Berlin, EUR)
     """
-    frames: dict[str, pa.Table] = {name: tables.frames[name] for name in _PLAIN if name in tables.frames}
-    if n.CUSTOMERS in tables.frames:
-        customers = tables.frames[n.CUSTOMERS]
-        frames[n.CUSTOMERS] = customers.filter(pc.equal(customers.column(n.CUSTOMER_ID), customer_id)).combine_chunks()
+    frames: dict[str, pa.Table] = {name: tables.stored[name] for name in _PLAIN if name in tables.stored}
+    wanted = pa.array([customer_id], pa.string())
+    if n.CUSTOMERS in tables.stored:
+        customers = tables.stored[n.CUSTOMERS]
+        frames[n.CUSTOMERS] = customers.filter(pa.array(is_among(customers.column(n.CUSTOMER_ID), wanted)))
     for name in _TABLES:
-        if name in tables.frames:
-            frame = tables.frames[name]
-            frames[name] = _whole_keys(name, frame, pc.equal(frame.column(n.CUSTOMER_ID), customer_id))
-    if n.PAYMENTS in tables.frames and n.INVOICES in frames:
-        payments = tables.frames[n.PAYMENTS]
-        ours = pc.is_in(payments.column("invoice_id"), frames[n.INVOICES].column("invoice_id").combine_chunks())
+        if name in tables.stored:
+            frame = tables.stored[name]
+            frames[name] = _whole_keys(name, frame, is_among(frame.column(n.CUSTOMER_ID), wanted))
+    if n.PAYMENTS in tables.stored and n.INVOICES in frames:
+        payments = tables.stored[n.PAYMENTS]
+        ours = is_among(payments.column("invoice_id"), used_levels(frames[n.INVOICES].column("invoice_id")))
         frames[n.PAYMENTS] = _whole_keys(n.PAYMENTS, payments, ours)
-    elif n.PAYMENTS in tables.frames:
-        frames[n.PAYMENTS] = tables.frames[n.PAYMENTS].slice(0, 0)
-    return replace(tables, frames=frames, whole=tables.whole or tables)
+    elif n.PAYMENTS in tables.stored:
+        frames[n.PAYMENTS] = tables.stored[n.PAYMENTS].slice(0, 0)
+    return replace(tables, frames={name: _small(frame) for name, frame in frames.items()}, whole=tables.whole or tables)
 
 
-def _whole_keys(name: str, frame: pa.Table, ours: Any) -> pa.Table:
+def _whole_keys(name: str, frame: pa.Table, ours: np.ndarray) -> pa.Table:
     key = SCHEMAS[name].key[0]
-    kept = frame.filter(ours)
+    kept = frame.filter(pa.array(ours))
     if not len(kept):
-        return kept.combine_chunks()
-    return frame.filter(pc.is_in(frame.column(key), kept.column(key).combine_chunks())).combine_chunks()
+        return kept
+    return frame.filter(pa.array(is_among(frame.column(key), used_levels(kept.column(key)))))
+
+
+def _small(frame: pa.Table) -> pa.Table:
+    """Return a few rows of a large table without the texts of all the others."""
+    columns = [coded(as_array(column)) if is_coded(column) else one_piece(column) for column in frame.columns]
+    return pa.table(dict(zip(frame.column_names, columns, strict=True)))
 
 
 def customer_record(seen: Tables, customer_id: str, as_of: dt.date) -> CustomerRecord:
