@@ -29,7 +29,7 @@ def test_features_at_instants_of_their_own_equal_those_of_pandas_row_by_row() ->
     assert found["cells compared"] == {
         "pandas row by row": 100 * 60,
         "each row alone, bit by bit": 20 * 60,
-        "shared cutoffs among own ones, bit by bit": 2 * found["features alone"]["2 rows per customer"]["rows"] * 60,
+        "shared cutoffs among own ones, bit by bit": 2 * found["features alone"]["4 rows per customer"]["rows"] * 60,
     }
     assert found["features alone"]["24 rows per customer"]["rows"] == 1200
     assert "--peer" in found["featuretools"]
