@@ -95,6 +95,22 @@ def test_every_command_and_option_is_documented() -> None:
             assert f"`{option}" in text, f"docs/commands.md lacks {option} of {command}"
 
 
+def test_the_example_of_own_rows_runs(untrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pandas as pd
+
+    page = (ROOT / "docs" / "how-it-works.md").read_text()
+    block = re.search(r"<!-- example: own rows -->\n```python\n(.*?)```", page, flags=re.DOTALL)
+    assert block is not None
+    untrained.rename(untrained.parent / "demo")
+    monkeypatch.chdir(untrained.parent)
+    made: dict[str, pd.DataFrame] = {}
+    exec(compile(block[1], "how-it-works.md", "exec"), made)
+    table, rows = made["table"], made["rows"]
+    assert table["customer_id"].tolist() == rows["customer_id"].tolist()
+    told = table["as_of"].dt.tz_convert("Europe/Berlin").dt.tz_localize(None)
+    assert told.tolist() == rows["as_of"].tolist()
+
+
 def test_the_example_of_an_own_feature_runs() -> None:
     """The lines shown in docs/how-it-works.md, on a firm of three visits."""
     import datetime as dt

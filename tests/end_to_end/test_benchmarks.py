@@ -21,3 +21,15 @@ def test_features_of_files_equal_those_of_a_pandas_loop_for_clean_and_for_messy_
     assert found["rows"] > 1000
     assert found["features"] == 60
     assert set(found["runs"]) == {"ours, 5 cutoffs", "ours, 1 cutoff", "ours, messy files", "pandas loop", "scan"}
+
+
+def test_features_at_instants_of_their_own_equal_those_of_pandas_row_by_row() -> None:
+    sizes = ("--lines", "20000", "--contacts", "8000", "--customers", "300", "--rows", "1200")
+    found = run("cutoffs_per_row.py", *sizes, "--sample", "100", "--pairs", "1")
+    assert found["cells compared"] == {
+        "pandas row by row": 100 * 60,
+        "each row alone, bit by bit": 20 * 60,
+        "shared cutoffs among own ones, bit by bit": 2 * found["features alone"]["4 rows per customer"]["rows"] * 60,
+    }
+    assert found["features alone"]["24 rows per customer"]["rows"] == 1200
+    assert "--peer" in found["featuretools"]

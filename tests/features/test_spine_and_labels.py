@@ -132,6 +132,9 @@ def test_the_spine_is_checked_and_not_changed(tables, lines):
         build_features(made, pd.DataFrame({"customer_id": [None], "cutoff": [1]}))
     with pytest.raises(UsageError, match="must be UTC microseconds as int64, found datetime64"):
         build_features(made, pd.DataFrame({"customer_id": ["7"], "cutoff": pd.to_datetime(["2026-01-01"])}))
+    for stamp in (pd.Timestamp("2026-03-01 12:00"), pd.Timestamp("2026-03-01", tz="UTC")):
+        with pytest.raises(UsageError, match="as_of must hold dates, found time stamps such as 2026-03-01"):
+            build_features(made, pd.DataFrame({"customer_id": ["7"], "as_of": [stamp]}))
     with pytest.raises(UsageError, match=r"already has the columns \['orders_count_30d'\]"):
         build_features(made, spine.assign(orders_count_30d=1))
 

@@ -301,3 +301,33 @@ def test_a_spine_may_hold_time_stamps(workspace, tmp_path):
     naive.to_parquet(path)
     written = write_features(workspace, spine=path, out=tmp_path / "f.parquet").table
     assert (written["as_of"] == pd.Timestamp("2025-03-02 23:00:00.000001", tz="UTC")).all()
+
+
+def test_each_row_of_a_spine_may_have_an_instant_of_its_own(untrained, firm_day):
+    rng = np.random.default_rng(4)
+    of_day = crm.build_features(untrained, as_of=firm_day)
+    ids = of_day["customer_id"].iloc[:30].repeat(3).tolist()
+    wall = pd.Series(pd.Timestamp("2024-10-25") + pd.to_timedelta(rng.integers(0, 120 * 86_400_000_000, 90), unit="us"))
+    wall[:3] = pd.to_datetime(["2024-10-27 01:59:59", "2024-10-27 02:30:00", "2024-10-27 03:00:00"])
+    utc = wall.dt.tz_localize("Europe/Berlin", ambiguous=np.ones(90, bool)).dt.tz_convert("UTC")
+    own = crm.build_features(untrained, spine=pd.DataFrame({"customer_id": ids, "as_of": wall}))
+    assert own["as_of"].equals(utc.astype(own["as_of"].dtype).rename("as_of"))
+    assert own["customer_id"].tolist() == ids
+    # the same instants, told otherwise
+    nano = wall.astype("datetime64[ns]")
+    mixed = [one if k % 2 else other for k, (one, other) in enumerate(zip(wall, utc, strict=True))]
+    for told in (utc, nano, wall.dt.to_pydatetime(), pd.Series(mixed, dtype=object)):
+        again = crm.build_features(untrained, spine=pd.DataFrame({"customer_id": ids, "as_of": told}))
+        pd.testing.assert_frame_equal(again, own, check_exact=True)
+    # each alone
+    for row in range(0, 90, 18):
+        alone = pd.DataFrame({"customer_id": ids, "as_of": wall}).iloc[[row]]
+        found = crm.build_features(untrained, spine=alone)
+        pd.testing.assert_frame_equal(found, own.iloc[[row]].reset_index(drop=True), check_exact=True)
+    # a shared day among them
+    day = pd.DataFrame({"customer_id": of_day["customer_id"], "as_of": pd.Timestamp(firm_day)})
+    both = pd.concat([pd.DataFrame({"customer_id": ids, "as_of": wall}), day]).sample(frac=1, random_state=1)
+    found = crm.build_features(untrained, spine=both).sort_values(["as_of", "customer_id"])
+    found = found[found["as_of"] == pd.Timestamp(firm_day, tz="Europe/Berlin")].reset_index(drop=True)
+    assert len(found) == len(of_day)
+    pd.testing.assert_frame_equal(found.drop(columns="as_of"), of_day.drop(columns="as_of"), check_exact=True)

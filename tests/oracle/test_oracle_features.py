@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,18 @@ def test_every_declared_feature_has_an_expression_and_none_is_left_over() -> Non
 def test_messy_firms(seed: int) -> None:
     firm = seeded_firm(seed)
     agree(firm.tables(), firm.spine())
+
+
+@pytest.mark.parametrize("seed", range(45, 55))
+def test_messy_firms_where_each_row_has_an_instant_of_its_own(seed: int) -> None:
+    firm = seeded_firm(seed)
+    customers = firm.customers()
+    # the instant of an order line, which it does not see itself, the next microsecond, and any time around a cutoff
+    at = [(row["customer_id"], row["ordered_at"] + late) for row in firm.rows["order_lines"] for late in (0, 1)]
+    offsets = random.Random(seed)
+    at += [(who, c + offsets.randrange(-60 * DAY_US, 60 * DAY_US)) for who in customers for c in firm.cutoffs * 3]
+    own = pd.DataFrame(at, columns=["customer_id", "cutoff"]).astype({"cutoff": "int64"})
+    agree(firm.tables(), own.sample(frac=1, random_state=seed).reset_index(drop=True))
 
 
 @pytest.mark.parametrize("seed", range(30, 45))

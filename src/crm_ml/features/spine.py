@@ -47,7 +47,8 @@ def with_cutoffs(frame: pd.DataFrame, zone: str, *, of: Subject = CUSTOMER) -> p
     Raises
     ------
     UsageError
-        If the subject's id, or both `cutoff` and `as_of`, are missing or hold nulls, or `cutoff` is not whole numbers.
+        If the subject's id, or both `cutoff` and `as_of`, are missing or hold nulls, `cutoff` is not whole numbers, or
+        `as_of` holds time stamps.
     """
     columns = [of.key, CUTOFF if CUTOFF in frame else n.AS_OF]
     for column in columns:
@@ -68,7 +69,14 @@ def with_cutoffs(frame: pd.DataFrame, zone: str, *, of: Subject = CUSTOMER) -> p
                 remedy="Use cutoff_us, or give as_of dates instead.",
             )
         return frame
-    days = pd.to_datetime(frame[n.AS_OF]).dt.date
+    stamps = pd.to_datetime(frame[n.AS_OF])
+    if stamps.dt.tz is not None or (stamps != stamps.dt.normalize()).any():
+        # the beginning of the day would be another instant than the one that was given
+        raise UsageError(
+            f"spine column {n.AS_OF} must hold dates, found time stamps such as {frame[n.AS_OF].iloc[0]}",
+            remedy=f"Give {CUTOFF} in UTC microseconds, or use crm_ml.build_features(workspace, spine=...).",
+        )
+    days = stamps.dt.date
     at = {day: cutoff_us(day, zone) for day in days.unique()}
     return frame.assign(**{CUTOFF: days.map(at).astype("int64")})
 

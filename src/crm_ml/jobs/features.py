@@ -19,6 +19,7 @@ from crm_ml.errors import DataError, UsageError
 from crm_ml.features import CUSTOMER, LEAD, AnyFeature, Subject, cutoff_us, lead_spine
 from crm_ml.features.attributes import own_features
 from crm_ml.features.choice import FeatureChoice
+from crm_ml.features.timeline import DAY, I64, date_of
 from crm_ml.jobs.definition import eligible
 from crm_ml.jobs.feature_file import Staged
 from crm_ml.jobs.files import disk_errors, replace_file
@@ -79,7 +80,9 @@ def build_features(
         Business days.
     spine : DataFrame or Parquet file, optional
         Columns ``customer_id`` (or ``lead_id``) and ``as_of`` (dates, or time stamps) instead of the eligible customers
-        or open leads of `as_of`. Customers who object to profiling are left out.
+        or open leads of `as_of`. Each row may have an instant of its own: what happened and was known strictly before
+        it counts. Time stamps without a zone are local times of the workspace. Customers who object to profiling are
+        left out.
 
     Returns
     -------
@@ -124,7 +127,8 @@ def _asked(workspace: Workspace | str | Path, kind: str, as_of: Days, spine: pd.
         wanted = sorted(set(days))
         rows = lead_spine(tables, wanted) if of == LEAD else eligible(tables, wanted, workspace.settings.churn)
     else:
-        _refuse_unseen(tables, dict(zip(given[_CUTOFF].tolist(), given[n.AS_OF], strict=True)), kind)
+        first = given.nsmallest(1, _CUTOFF)
+        _refuse_unseen(tables, dict(zip(first[_CUTOFF].tolist(), first[n.AS_OF], strict=True)), kind)
         rows = given if of == LEAD else permitted(tables, given)
     return Asked(tables, rows, of, _shown(workspace.choice_of(of), tables))
 
@@ -203,7 +207,7 @@ def given_spine(spine: pd.DataFrame | str | Path, zone: str, key: str) -> pd.Dat
     if not all(isinstance(value, str) for value in ids):
         raise DataError(f"{key} of the spine must be text (leading zeros count)", remedy="Store it as text.")
     try:
-        as_of, cutoffs = _cutoffs(frame[n.AS_OF].tolist(), zone)
+        as_of, cutoffs = _cutoffs(frame[n.AS_OF], zone)
     except (TypeError, ValueError, AttributeError):
         raise DataError(
             "as_of of the spine must be dates or time stamps", remedy="Store it as one of them.", code="bad_type"
@@ -211,27 +215,48 @@ def given_spine(spine: pd.DataFrame | str | Path, zone: str, key: str) -> pd.Dat
     return pd.DataFrame({key: ids.to_numpy(dtype=object), n.AS_OF: as_of, _CUTOFF: cutoffs})
 
 
-def _cutoffs(values: list[Any], zone: str) -> tuple[pd.Series[Any], list[int]]:
-    """Return (as_of, UTC microseconds): days begin at midnight, time stamps without a zone are local."""
-    if any(value is None or value != value for value in values):  # NaT is not equal to itself
+def _cutoffs(given: pd.Series[Any], zone: str) -> tuple[pd.Series[Any], I64]:
+    """Return (as_of, UTC microseconds): days begin at midnight, time stamps without a zone are local.
+
+    Each row may have an instant of its own, so time stamps are converted as arrays, and other values once each.
+    """
+    if given.isna().any():
         raise ValueError("null")
-    plain = [not isinstance(value, dt.datetime) or (value.tzinfo is None and _is_midnight(value)) for value in values]
-    if all(plain):
+    aware = isinstance(given.dtype, pd.DatetimeTZDtype)
+    if aware or (isinstance(given.dtype, np.dtype) and given.dtype.kind == "M"):
+        plain = given.dt.tz_convert("UTC").dt.tz_localize(None) if aware else given
+        us = plain.to_numpy(dtype="datetime64[us]").view(np.int64)
+        if aware or (us % DAY).any():
+            return _stamps(us if aware else local_to_utc(us, zone))
+        at, numbers = pd.factorize(us // DAY)
+        days = [as_day(date_of(number)) for number in numbers]
+    else:
+        at, found = pd.factorize(given.astype(object))
+        values = found.tolist()
+        if not all(map(_is_day, values)):
+            return _stamps(_instants(values, zone)[at])
         days = [as_day(value.date() if isinstance(value, dt.datetime) else value) for value in values]
-        return pd.Series(days, dtype=object), [cutoff_us(day, zone) for day in days]
+    cutoffs = np.array([cutoff_us(day, zone) for day in days], np.int64)
+    return pd.Series(np.array(days, dtype=object)[at], dtype=object), cutoffs[at]
+
+
+def _is_day(value: Any) -> bool:
+    return not isinstance(value, dt.datetime) or (value.tzinfo is None and value.time() == dt.time(0))
+
+
+def _stamps(instants: I64) -> tuple[pd.Series[Any], I64]:
+    return pd.Series(pd.to_datetime(instants, unit="us", utc=True)), instants
+
+
+def _instants(values: list[Any], zone: str) -> I64:
+    """Return time stamps of any kind as instants: those without a zone are the wall clock of the workspace's zone."""
     stamps = [pd.Timestamp(value) for value in values]
     own = np.array([stamp.tzinfo is not None for stamp in stamps], bool)
-    # with a zone: already converted; without: the wall clock of the workspace's zone
     plain_us = np.array(
         [(stamp.tz_convert("UTC").tz_localize(None) if stamp.tzinfo else stamp).to_datetime64() for stamp in stamps],
         "datetime64[us]",
     ).view(np.int64)
-    instants = np.where(own, plain_us, local_to_utc(plain_us, zone)).tolist()
-    return pd.Series(pd.to_datetime(instants, unit="us", utc=True)), instants
-
-
-def _is_midnight(value: dt.datetime) -> bool:
-    return value.time() == dt.time(0)
+    return np.where(own, plain_us, local_to_utc(plain_us, zone))
 
 
 def permitted(tables: Tables, rows: pd.DataFrame) -> pd.DataFrame:
