@@ -101,13 +101,6 @@ class Fitting:
         """The thinned rows as LightGBM bins them."""
         return bin_rows(self.thin.encoded, self.thin.y, self.contract, threads=self.used_threads)
 
-    @cached_property
-    def recent(self) -> Binned:
-        """The same with weights that halve with every `Extras.half_life_days` before the newest row."""
-        assert self.extras.half_life_days is not None
-        weights = row_weights(self.thin.days, self.extras.half_life_days)
-        return bin_rows(self.thin.encoded, self.thin.y, self.contract, threads=self.used_threads, weights=weights)
-
     def boost(self, factor: float, **how: Any) -> Boosting:
         """Fit boosted trees with the number of rounds that a factor means for these rows."""
         rounds = rounds_for(factor, len(self.thin.y))
@@ -245,11 +238,9 @@ def _monotone(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Score
 
 
 def _recent(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Scorer]:
-    rows, seed, threads = len(fitting.thin.y), fitting.seed, fitting.used_threads
-    return {
-        value: fit_binned(fitting.recent, rounds=rounds_for(value, rows), seed=seed, threads=threads)
-        for value in values
-    }
+    assert fitting.extras.half_life_days is not None
+    weights = row_weights(fitting.thin.days, fitting.extras.half_life_days)
+    return {value: fitting.boost(value, weights=weights) for value in values}
 
 
 def _bagged(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Scorer]:

@@ -214,7 +214,7 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     leaks = find_leaks(data.take(is_fit), allow=plan.leak_allow, terms=terms)
     data = leaks.without_leaks(data)
     findings += leaks.findings
-    fit_frame = data.frame[is_fit]
+    fit_frame = data.take(is_fit).frame
     contract, _ = learn_columns(fit_frame, data.features, fit_frame[CUSTOMER_ID])
     rules = _rules(contract, plan)
     findings += plan.extras.rules.findings(contract)
@@ -270,7 +270,7 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     say("refit", 0.85)
     wanted = names if every else (chosen,)
     later = {name: _later(inner, fit_rows, margins, evaluation_rows, name) for name in wanted}
-    models, choices, selection = _refit(data, plan, recipe, later)
+    models, choices, selection = _refit(data, rows, plan, recipe, later)
     choice = choices[chosen]
     findings += [*selection.findings(), calibration_choice(choice)]
     compared = chosen if chosen in candidates else (order[0] if order else "")
@@ -445,14 +445,12 @@ def _later(inner: OutOfTime, fit: Rows, margins: Mapping[str, FloatArray], evalu
 
 
 def _refit(
-    data: Dataset, plan: TrainingPlan, recipe: Recipe, later: Mapping[str, _Later]
+    data: Dataset, rows: Rows, plan: TrainingPlan, recipe: Recipe, later: Mapping[str, _Later]
 ) -> tuple[dict[str, Model], dict[str, Choice], Selection]:
     """Return the named ones fitted on all mature snapshots, each calibrated by its own predictions of later rows."""
     selection = select_columns(data.frame, data.features, data.frame[CUSTOMER_ID])
     contract = selection.contract
-    rows = Rows(
-        contract.encode(data.frame), data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)
-    )
+    rows = replace(rows, encoded=contract.encode(data.frame))
     scorers = fit_all(
         tuple(later), rows, contract, recipe, seed=plan.seed, threads=plan.threads, max_rows=plan.max_rows
     )
