@@ -21,3 +21,17 @@ def test_features_of_files_equal_those_of_a_pandas_loop_for_clean_and_for_messy_
     assert found["rows"] > 1000
     assert found["features"] == 60
     assert set(found["runs"]) == {"ours, 5 cutoffs", "ours, 1 cutoff", "ours, messy files", "pandas loop", "scan"}
+
+
+def test_shared_bins_and_rows_that_are_seen_give_the_results_of_those_that_are_not() -> None:
+    found = run("training_speed.py", "--rows", "3000", "--customers", "0", "--repeats", "1")
+    assert found["shared_bins"]["same_trees"] is True
+    assert found["memory"]["same_result"] is True
+    ways = found["quantised"]["made rows"]["ways"]
+    exact, others = ways["exact"], {name: way for name, way in ways.items() if name != "exact"}
+    assert (exact["failed"], exact["other_bits_with_2_threads"]) == (0, 0)
+    assert len(others) == 4
+    for way in others.values():
+        assert 0 <= way["failed"] <= way["fits"] == 3
+        if "auc_less_exact" in way:
+            assert way["auc_less_exact"]["low"] <= way["auc_less_exact"]["value"] <= way["auc_less_exact"]["high"]
