@@ -48,6 +48,18 @@ WAYS: dict[str, dict[str, Any]] = {
     "32 bins": {**QUANTISED, "num_grad_quant_bins": 32},
 }
 
+FEW = 10_000
+GRID = (
+    (4, 60, 0.5),
+    (4, 70, 0.5),
+    (16, 10, 0.5),
+    (16, 15, 0.5),
+    (16, 17, 0.5),
+    (16, 60, 0.5),
+    (4, 60, 1.0),
+    (16, 10, 1.0),
+)
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -105,14 +117,15 @@ def quantised(data: Rows, repeats: int) -> dict[str, Any]:
 
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     margins: dict[str, dict[int, np.ndarray]] = {way: {} for way in WAYS}
-    failed, differs = dict.fromkeys(WAYS, 0), dict.fromkeys(WAYS, 0)
+    tried, failed, differs = (dict.fromkeys(WAYS, 0) for _ in range(3))
     for repeat in range(repeats):
         for seed in SEEDS:
             for way, parameters in WAYS.items():
 
-                def fit(threads: int, seed: int = seed, parameters: dict[str, Any] = parameters) -> Any:
+                def fit(threads: int, seed: int = seed, way: str = way, parameters: Any = parameters) -> Any:
                     how = {"rounds": data.rounds, "seed": seed, "threads": threads, "parameters": parameters}
                     binned = data.binned()
+                    tried[way] += 1
                     return timed(lambda: fit_binned(binned, **how))
 
                 try:
@@ -129,7 +142,7 @@ def quantised(data: Rows, repeats: int) -> dict[str, Any]:
     ways = {}
     for way in WAYS:
         found: dict[str, Any] = {
-            "fits": repeats * len(SEEDS),
+            "fits": tried[way],
             "failed": failed[way],
             "other_bits_with_2_threads": differs[way],
         }
@@ -144,6 +157,25 @@ def quantised(data: Rows, repeats: int) -> dict[str, Any]:
         ways[way] = found
     size = {"rows": len(data.y), "features": len(data.contract.ids), "rounds": data.rounds, "judged": len(data.y_later)}
     return {**size, "ways": ways}
+
+
+def failing(data: Rows) -> list[dict[str, Any]]:
+    """Where quantised fits end in an error: by the quantisation's bins, the least rows of a leaf, columns per tree."""
+    from lightgbm.basic import LightGBMError
+
+    few = {name: values[:FEW] for name, values in data.encoded.items()}
+    found = []
+    for bins, leaf, columns in GRID:
+        shape = {"num_grad_quant_bins": bins, "min_data_in_leaf": leaf, "feature_fraction": columns}
+        failed = 0
+        for seed in SEEDS:
+            binned = bin_rows(few, data.y[:FEW], data.contract, threads=1)
+            try:
+                fit_binned(binned, rounds=40, seed=seed, threads=1, parameters={**QUANTISED, **shape})
+            except LightGBMError:
+                failed += 1
+        found.append({**shape, "fits": len(SEEDS), "failed": failed})
+    return found
 
 
 def shared_bins(data: Rows, repeats: int) -> dict[str, Any]:
@@ -222,6 +254,7 @@ def main() -> None:
         return
     plain = made_rows(asked.rows)
     told: dict[str, Any] = {"shared_bins": shared_bins(plain, asked.repeats)}
+    told["failing"] = failing(plain)
     told["quantised"] = {"made rows": quantised(plain, asked.repeats)}
     if asked.customers:
         with tempfile.TemporaryDirectory() as folder:

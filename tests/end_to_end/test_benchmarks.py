@@ -32,6 +32,6 @@ def test_shared_bins_and_rows_that_are_seen_give_the_results_of_those_that_are_n
     assert (exact["failed"], exact["other_bits_with_2_threads"]) == (0, 0)
     assert len(others) == 4
     for way in others.values():
-        assert 0 <= way["failed"] <= way["fits"] == 3
+        assert 0 <= way["failed"] <= way["fits"] <= 6
         if "auc_less_exact" in way:
             assert way["auc_less_exact"]["low"] <= way["auc_less_exact"]["value"] <= way["auc_less_exact"]["high"]

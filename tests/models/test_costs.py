@@ -56,10 +56,14 @@ def test_an_open_stage_is_told_so_far_and_goes_on():
 def test_a_stage_that_fails_is_counted_and_left():
     clock = Clock()
     stages = Stages(clock)
+
+    def fails():
+        clock.at += 4
+        raise ValueError("no")
+
     with stages.stage("outer"):
         with pytest.raises(ValueError, match="no"), stages.stage("inner"):
-            clock.at += 4
-            raise ValueError("no")
+            fails()
         clock.at += 1
     assert stages.seconds == {"outer": 1.0, "inner": 4.0}
 
