@@ -33,3 +33,17 @@ def test_features_at_instants_of_their_own_equal_those_of_pandas_row_by_row() ->
     }
     assert found["features alone"]["24 rows per customer"]["rows"] == 1200
     assert "--peer" in found["featuretools"]
+
+
+def test_shared_bins_and_rows_that_are_seen_give_the_results_of_those_that_are_not() -> None:
+    found = run("training_speed.py", "--rows", "3000", "--customers", "0", "--repeats", "1")
+    assert found["shared_bins"]["same_trees"] is True
+    assert found["memory"]["same_result"] is True
+    ways = found["quantised"]["made rows"]["ways"]
+    exact, others = ways["exact"], {name: way for name, way in ways.items() if name != "exact"}
+    assert (exact["failed"], exact["other_bits_with_2_threads"]) == (0, 0)
+    assert len(others) == 4
+    for way in others.values():
+        assert 0 <= way["failed"] <= way["fits"] <= 6
+        if "auc_less_exact" in way:
+            assert way["auc_less_exact"]["low"] <= way["auc_less_exact"]["value"] <= way["auc_less_exact"]["high"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from crm_ml.errors import DamagedArtefact, Failure
@@ -19,6 +21,30 @@ def client_of(folder: Path):
 
     address = tracking.store_address(open_workspace(folder))
     return MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_says_what_it_cost_stage_by_stage(trained_firm):
+    client = client_of(trained_firm)
+    run = client.get_run(client.get_model_version_by_alias("churn", "champion").run_id)
+    folder = Path(run.info.artifact_uri)
+    tried = set(pd.read_csv(folder / "tables/candidates.csv")["name"])
+    took = {name.removeprefix("seconds_"): v for name, v in run.data.metrics.items() if name.startswith("seconds_")}
+    total = took.pop("total")
+    assert total == pytest.approx(sum(took.values()))
+    assert {"read", "rows", "labels", "features", "leak_guard", "bins", "evaluation", "refit", "bundle"} <= set(took)
+    assert {"fit_lightgbm", "fit_logistic", "fit_days_since_last_order"} <= set(took)
+    assert {name.removeprefix("fit_") for name in took if name.startswith("fit_")} <= tried
+    assert not {"record", "gate"} & set(took)  # they come after it
+    assert all(value >= 0 for value in took.values())
+    assert run.data.metrics["cpu_seconds_total"] > 0
+    if sys.platform in ("linux", "darwin", "win32"):
+        assert 0 < run.data.metrics["peak_memory_mb_before"] <= run.data.metrics["peak_memory_mb"]
+    table = pd.read_csv(folder / "tables/seconds.csv")
+    assert list(table["seconds"]) == sorted(table["seconds"], reverse=True)
+    assert dict(zip(table["stage"], table["seconds"], strict=True)) == pytest.approx(took, abs=0.001)
+    meta = (folder / "bundle/bundle.json").read_text() + (folder / "model_card.md").read_text()
+    assert "seconds" not in meta  # the same inputs give the same bundle, however long it took
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -49,6 +75,7 @@ def test_a_run_holds_what_a_scientist_looks_for(trained_firm):
         "tables/importance.csv",
         "tables/snapshots.csv",
         "tables/candidates.csv",
+        "tables/seconds.csv",
         "tables/reliability.json",
         "tables/reliability_by_tier.json",
         "tables/reliability_by_segment.json",

@@ -163,6 +163,7 @@ def test_training_twice_gives_the_same_bundle(workspace, firm_day):
     again = crm.train(workspace, as_of=firm_day)
     assert (again.version, again.verdict, again.serves) == ("2", "champion", True)
     assert len([path for path in (workspace / "mlflow" / "bundles").iterdir() if path.is_dir()]) == 1
+    assert {"record", "gate"} <= set(again.cost.seconds)
     assert "# Churn model as of 2025-03-03" in again.card()
     assert list(again.table.columns) == ["measure", "value", "low", "high"]
     assert "| tier low |" in again.card()
@@ -172,6 +173,10 @@ def test_training_twice_gives_the_same_bundle(workspace, firm_day):
 def test_a_dry_training_writes_nothing(untrained, firm_day):
     result = crm.train(untrained, as_of=firm_day, dry_run=True)
     assert (result.version, result.run_id) == ("", "")
+    told = json.loads(json.dumps(result.as_dict()))["cost"]
+    assert told["seconds_total"] == pytest.approx(sum(told["seconds"].values()), abs=0.05)
+    assert {"read", "features", "labels", "fit_lightgbm", "evaluation", "bundle"} <= set(told["seconds"])
+    assert not {"record", "gate"} & set(told["seconds"])
     assert sorted(path.name for path in untrained.iterdir()) == ["crm.yaml", "data"]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from crm_ml.models import TrainingPlan, load_bundle, make_dataset, train_model, write_bundle
 from crm_ml.models.boosting import bin_rows, fit_binned
-from crm_ml.models.candidates import LIGHTGBM, RECENT, Extras, Fitting, row_weights
+from crm_ml.models.candidates import LIGHTGBM, RECENT, Extras, row_weights
 from crm_ml.models.columns import Column, ColumnContract
 from crm_ml.models.kinds import half_life_of, rules_of
 from crm_ml.models.recency import with_recent
@@ -59,8 +59,9 @@ def fitted():
 def test_it_is_the_same_boosting_with_weights(fitted):
     rows, contract, models = fitted
     weights = row_weights(rows.days, 180.0)
-    binned = bin_rows(rows.encoded, rows.y, contract, threads=1, weights=weights)
-    assert models[RECENT] == fit_binned(binned, rounds=Recipe().rounds(len(rows.y)), seed=1, threads=1)
+    binned = bin_rows(rows.encoded, rows.y, contract, threads=1)
+    how = {"rounds": Recipe().rounds(len(rows.y)), "seed": 1, "threads": 1}
+    assert models[RECENT] == fit_binned(binned, weights=weights, **how)
     assert models[RECENT].kind == "lightgbm"
     assert models[RECENT] != models[LIGHTGBM]
 
@@ -68,9 +69,8 @@ def test_it_is_the_same_boosting_with_weights(fitted):
 def test_equal_weights_change_nothing(fitted):
     rows, contract, models = fitted
     same = replace(rows, days=np.full(len(rows.y), rows.days[0]))
-    fitting = Fitting(same, contract, 1, 1, 10**6, plan().extras)
-    how = {"rounds": Recipe().rounds(len(rows.y)), "seed": 1, "threads": 1}
-    later = fit_binned(fitting.recent, **how).margin(rows.encoded)
+    later = fit_all([RECENT], same, contract, Recipe(extras=plan().extras), seed=1, threads=1, max_rows=10**6)
+    later = later[RECENT].margin(rows.encoded)
     assert np.allclose(later, models[LIGHTGBM].margin(rows.encoded), atol=1e-9)
 
 

@@ -238,6 +238,15 @@ def test_bgnbd_likelihood_by_hand():
     assert got == pytest.approx(np.log(10 * (0.5 / 400 + 0.5 / 225)))
 
 
+def test_bgnbd_likelihood_of_many_is_the_sum_of_each_alone():
+    rng, n = np.random.default_rng(2), 60
+    x, T = rng.integers(0, 5, n).astype(float), rng.uniform(50, 400, n)  # most counts stand there many times
+    t_x = np.where(x > 0, T * rng.random(n), 0.0)
+    model = BgNbd(0.8, 60.0, 1.2, 3.0)
+    alone = [bgnbd_log_likelihood(model, x[k : k + 1], t_x[k : k + 1], T[k : k + 1]) for k in range(n)]
+    assert bgnbd_log_likelihood(model, x, t_x, T) == pytest.approx(sum(alone), abs=1e-9)
+
+
 def test_bgnbd_agrees_with_a_simulation_of_its_own_story():
     rng = np.random.default_rng(8)
     true = BgNbd(r=0.8, alpha=60.0, a=1.2, b=3.0)

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 ORACLE = "tests/oracle/test_oracle_features.py"
 RULES = "tests/properties/test_time_rules.py"
 DATASET = "tests/models/test_dataset.py"
+SHARED = "tests/models/test_shared_rows.py"
 PARTS = "tests/features/test_parts_of_subjects.py"
 SHORT = (
     "by_hand or messy_firms[0] or messy_firms[8] or customers_and_labels[3] or at_the_bounds or belongs_to_what "
@@ -162,6 +163,22 @@ MISTAKES = (
         "d < block[0]",
         (DATASET,),
         "fold",
+    ),
+    Mistake(
+        "rows that are seen end one too early",
+        "models/dataset.py",
+        "return slice(first, last + 1)",
+        "return slice(first, last)",
+        (SHARED,),
+        "chosen_rows",
+    ),
+    Mistake(
+        "weights stay on the bins after their fit",
+        "models/boosting.py",
+        'binned.data.set_field("weight", None)',
+        "pass",
+        (SHARED,),
+        "shared_bins",
     ),
     Mistake(
         "a part leaves out its first subject",

@@ -16,6 +16,7 @@ from crm_ml.cli.texts import text
 from crm_ml.errors import Finding
 
 if TYPE_CHECKING:
+    from crm_ml.costs import Cost
     from crm_ml.jobs.check import CheckResult
     from crm_ml.jobs.daily import DailyResult
     from crm_ml.jobs.demo import DemoResult
@@ -107,7 +108,17 @@ def train_result(result: TrainResult, language: str) -> None:
         )
     console.print(table)
     console.print(f"{result.feasibility.sentence(language)}.")
+    if result.cost:
+        console.print(_cost(result.cost, language))
     findings(err(), result.findings)
+
+
+def _cost(cost: Cost, language: str) -> str:
+    """Return how long it took and how much memory it needed, where that is known."""
+    told = text("cost", language, seconds=f"{cost.total:,.0f}", fits=f"{cost.fits:,.0f}")
+    if cost.peak_memory_mb is not None:
+        told += text("cost_memory", language, memory=f"{cost.peak_memory_mb:,.0f}")
+    return f"{told}."
 
 
 def score_result(result: ScoreResult, language: str) -> None:

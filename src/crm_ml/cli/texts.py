@@ -67,6 +67,11 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "{rows} Zeilen, {events} davon gewonnen, {snapshots} Stichtage; bewertet an {evaluated}",
         "{rows} rows, {events} of them won, {snapshots} snapshots; evaluated on {evaluated}",
     ),
+    "cost": (
+        "{seconds} s, davon {fits} s für das Anpassen der Modelle",
+        "{seconds} s, {fits} s of them to fit the models",
+    ),
+    "cost_memory": ("; höchstens {memory} MB Speicher", "; at most {memory} MB of memory"),
     "value": ("Wert", "value at stake"),
     "measure": ("Maß", "measure"),
     "interval": ("95-%-Intervall", "95 % interval"),

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from crm_ml import names as n
+from crm_ml.costs import Stages
 from crm_ml.features import (
     CUSTOMER,
     LEAD,
@@ -163,12 +164,15 @@ class Problem(ABC):
         """Return rows with the id called by its own name."""
         return rows.rename(columns={n.CUSTOMER_ID: self.subject.key})
 
-    def dataset(self, tables: Tables, day: dt.date) -> tuple[Dataset, dt.date]:
+    def dataset(self, tables: Tables, day: dt.date, *, stages: Stages | None = None) -> tuple[Dataset, dt.date]:
         """Return features and labels of all rows for training as of a day, and the day of the first event."""
+        stages = stages or Stages()
         first = self.first_day(tables, day)
         spine = self.training_rows(tables, day)
+        stages.now("labels")
         labels, horizons = self.outcomes(tables, spine, known_until=cutoff_us(day, tables.zone))
         snapshot = list(spine[_SNAPSHOT]) if _SNAPSHOT in spine else None
+        stages.now("features")
         frame = self.features(tables, spine.drop(columns=_SNAPSHOT, errors="ignore"))
         gap = self.label.gap_days
         data = make_dataset(frame, labels, gap_days=gap, horizon_days=horizons, snapshot=snapshot)

@@ -17,6 +17,7 @@ import pandas as pd
 
 import crm_ml
 from crm_ml import names as n
+from crm_ml.costs import Cost, Meter, peak_memory_mb
 from crm_ml.errors import Finding, HeldBack, UsageError
 from crm_ml.faults import crash_point
 from crm_ml.features import cutoff_us, data_hash
@@ -71,6 +72,8 @@ class TrainResult:
         Whether its bundle is what `score` uses now (a refused one only where nothing else serves).
     reliability : Reliability
         On the evaluation rows, `by_tier` of the policy and `by_segment`: mean prediction, rate and its interval.
+    cost : Cost or None
+        Seconds per stage, processor time, and the most memory that the process held; None if it was not measured.
     """
 
     model: str
@@ -83,6 +86,7 @@ class TrainResult:
     findings: tuple[Finding, ...] = ()
     serves: bool = False
     reliability: Reliability = field(default_factory=Reliability)
+    cost: Cost | None = None
 
     @property
     def model_kind(self) -> str:
@@ -143,6 +147,7 @@ class TrainResult:
             "data_hash": self.facts["data_hash"],
             "feasibility": self.feasibility.as_dict(),
             "reliability": self.reliability.as_dict(),
+            "cost": self.cost.as_dict() if self.cost else None,
             "findings": [finding.as_dict() for finding in self.findings],
         }
 
@@ -193,16 +198,21 @@ def train(
     require_kind(workspace, kind)
     problem = problem_of(workspace, kind)
     say = progress or (lambda _line: None)
-    with nullcontext() if dry_run else locked(workspace.tracking_folder, f"train {kind} as of {day}"):
+    lock = nullcontext() if dry_run else locked(workspace.tracking_folder, f"train {kind} as of {day}")
+    meter = Meter(time.perf_counter, time.process_time, peak_memory_mb)
+    stages = meter.stages
+    with lock, stages.stage("read"):
         say("reading tables")
         tables = read_inputs(workspace, only=problem.tables)
         crash_point("train.tables_read")
         say("building snapshots, features and labels")
-        dataset, first = problem.dataset(tables, day)
+        stages.now("rows")
+        dataset, first = problem.dataset(tables, day, stages=stages)
         crash_point("train.dataset_built")
-        added = extras(workspace, day, kind=kind, trials=trials, keep=not dry_run)
+        added = replace(extras(workspace, day, kind=kind, trials=trials, keep=not dry_run), stages=stages)
         training = _with_declared(problem, _fit(problem, dataset, day, first, say, added))
         crash_point("train.fitted")
+        stages.now("data_hash")
         facts = {
             "as_of": day.isoformat(),
             "data_hash": data_hash(tables, cutoff_us(day, tables.zone)),
@@ -211,22 +221,23 @@ def train(
             "crm_ml": crm_ml.__version__,
             **{name.replace("-", "_"): version(name) for name in _PACKAGES},
         }
+        stages.now("explanation")
         evaluated = _evaluated(dataset, training)
         reliability, told = reliability_of_training(workspace, training, evaluated, kind=kind)
         findings = (*tables.findings, *training.findings, *told, after_training(training).finding())
         explained = explain(training, evaluated)
         most_used = tuple(explained.most_used)
+        stages.now("bundle")
         with _bundle_folder(workspace, dry_run) as folder:
             meta = {**facts, **training.summary()}
             facts["sha256"] = write_bundle(training.model, folder, meta)
             crash_point("train.bundle_written")
             if dry_run:
-                return TrainResult(
-                    kind, "", "", training.verdict, training, facts, most_used, findings, reliability=reliability
-                )
+                result = TrainResult(kind, "", "", training.verdict, training, facts, most_used, findings)
+                return replace(result, reliability=reliability, cost=meter.cost())
             say("writing the run to MLflow")
             made = _Made(training, explained, reliability, evaluated, folder, facts, findings)
-            return _keep(problem, made, tables, say=say)
+            return _keep(problem, made, tables, meter, say=say)
 
 
 def _evaluated(dataset: Dataset, training: Training) -> pd.DataFrame:
@@ -302,11 +313,13 @@ class _Made:
     findings: tuple[Finding, ...]
 
 
-def _keep(problem: Problem, made: _Made, tables: Tables, *, say: Callable[[str], None]) -> TrainResult:
+def _keep(problem: Problem, made: _Made, tables: Tables, meter: Meter, *, say: Callable[[str], None]) -> TrainResult:
     """Log, register and, if it passes the gate, let the new version serve."""
     workspace, kind = problem.workspace, problem.kind
     training, facts, day = made.training, made.facts, dt.date.fromisoformat(made.facts["as_of"])
-    record = training_record(training, made.explained, made.reliability, bundle=made.bundle, facts=facts)
+    stages, cost = meter.stages, meter.cost()
+    stages.now("record")
+    record = training_record(training, made.explained, made.reliability, bundle=made.bundle, facts=facts, cost=cost)
     run_id = tracking.log_run(workspace, record, experiment=kind)
     stakes = problem.stakes(made.evaluated)
     write_evaluation(workspace, run_id, training.evaluation, made.evaluated, worth=stakes)
@@ -317,6 +330,7 @@ def _keep(problem: Problem, made: _Made, tables: Tables, *, say: Callable[[str],
     tags = {**facts, "model_kind": training.model_kind, "recipe": recipe_of(training)}
     new = tracking.ServingVersion(kind, "", facts["sha256"], run_id, day, tags)
     say("comparing with what serves")
+    stages.now("gate")
     ruling = rule_on(workspace, load_side(workspace, new), day, tables=lambda: tables, newest_only=True)
     verdict = decide(training.verdict, passed=ruling.passed)
     number = tracking.register(workspace, kind, run_id, tags={**tags, "verdict": verdict})
@@ -327,9 +341,8 @@ def _keep(problem: Problem, made: _Made, tables: Tables, *, say: Callable[[str],
     crash_point("train.realised")
     findings = (*made.findings, *_held(kind, verdict, ruling))
     most_used = tuple(made.explained.most_used)
-    return TrainResult(
-        kind, number, run_id, verdict, training, facts, most_used, findings, ruling.passed, made.reliability
-    )
+    result = TrainResult(kind, number, run_id, verdict, training, facts, most_used, findings, ruling.passed)
+    return replace(result, reliability=made.reliability, cost=meter.cost())
 
 
 def recipe_of(training: Training) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crm_ml import names as n
+from crm_ml.costs import Cost
 from crm_ml.jobs.model_card import model_card
 from crm_ml.jobs.tracking import RunRecord, as_json
 from crm_ml.models import Contributions, Training
@@ -25,7 +26,13 @@ _PICTURE_ROWS = 2_000
 
 
 def training_record(
-    training: Training, explained: Explained, reliability: Reliability, *, bundle: Path, facts: Mapping[str, str]
+    training: Training,
+    explained: Explained,
+    reliability: Reliability,
+    *,
+    bundle: Path,
+    facts: Mapping[str, str],
+    cost: Cost,
 ) -> RunRecord:
     """Return the run of a training.
 
@@ -41,6 +48,8 @@ def training_record(
         Folder with the bundle's files.
     facts : mapping
         Tags: as_of, data_hash, sha256, ...
+    cost : Cost
+        What it took so far: writing this record and asking the gate come after it.
     """
     kind = "churn" if training.model.label.target == "churn" else "leads"
     metrics: dict[str, float] = {}
@@ -55,6 +64,7 @@ def training_record(
     lists = stability_over_time(training.evaluation, capacity=training.parameters["capacity"])
     if len(lists):
         metrics |= {f"list_{name}": float(lists[name].mean()) for name in ("overlap", "rank_correlation")}
+    metrics |= cost.metrics()
     metrics["features_held_back"] = float(len(training.leaks.held_back))
     y, p = evaluation["y"].to_numpy(bool), evaluation["p"].to_numpy(np.float64)
     importance = explained.contributions.importance()
@@ -65,6 +75,7 @@ def training_record(
         "tables/candidates.csv": training.candidates.to_csv(index=False, lineterminator="\n"),
         "tables/leak_guard.csv": training.leaks.table.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
         "tables/features_left_out.csv": _left_out(training).to_csv(index=False, lineterminator="\n"),
+        "tables/seconds.csv": _seconds(cost).to_csv(index=False, lineterminator="\n", float_format="%.3f"),
         "tables/list_stability.csv": lists.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
         "tables/importance.csv": importance.to_csv(index=False, lineterminator="\n"),
         "tables/importance.json": _split(importance),
@@ -91,6 +102,12 @@ def _left_out(training: Training) -> pd.DataFrame:
     """Return the features that the model was not given, and why."""
     held = dict.fromkeys(training.leaks.held_back, "held back by the leak guard")
     return pd.DataFrame(sorted((held | dict(training.left_out)).items()), columns=["feature", "why"])
+
+
+def _seconds(cost: Cost) -> pd.DataFrame:
+    """Return the stages and how long each took, the longest first."""
+    longest = sorted(cost.seconds.items(), key=lambda item: (-item[1], item[0]))
+    return pd.DataFrame(longest, columns=["stage", "seconds"])
 
 
 def _split(table: pd.DataFrame) -> str:

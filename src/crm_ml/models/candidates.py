@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from crm_ml.costs import BINS, Stages
 from crm_ml.errors import UsageError
 from crm_ml.models.boosting import Binned, Boosting, bin_rows, fit_binned
 from crm_ml.models.columns import ColumnContract, Encoded, FloatArray
@@ -59,6 +60,8 @@ class Extras:
         What a model must beat.
     half_life_days : float, optional
         Within how many days the weight of a row halves for ``lightgbm_recent``; None: it is not tried.
+    stages : Stages
+        Where the seconds of a training are added up; by default nowhere.
     """
 
     directions: Mapping[str, int] = field(default_factory=dict)
@@ -66,6 +69,7 @@ class Extras:
     tuning: Tuning | None = None
     rules: RuleSet = CHURN_RULES
     half_life_days: float | None = None
+    stages: Stages = field(default_factory=Stages, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -99,14 +103,9 @@ class Fitting:
     @cached_property
     def binned(self) -> Binned:
         """The thinned rows as LightGBM bins them."""
-        return bin_rows(self.thin.encoded, self.thin.y, self.contract, threads=self.used_threads)
-
-    @cached_property
-    def recent(self) -> Binned:
-        """The same with weights that halve with every `Extras.half_life_days` before the newest row."""
-        assert self.extras.half_life_days is not None
-        weights = row_weights(self.thin.days, self.extras.half_life_days)
-        return bin_rows(self.thin.encoded, self.thin.y, self.contract, threads=self.used_threads, weights=weights)
+        thin = self.thin
+        with self.extras.stages.stage(BINS):
+            return bin_rows(thin.encoded, thin.y, self.contract, threads=self.used_threads)
 
     def boost(self, factor: float, **how: Any) -> Boosting:
         """Fit boosted trees with the number of rounds that a factor means for these rows."""
@@ -245,11 +244,9 @@ def _monotone(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Score
 
 
 def _recent(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Scorer]:
-    rows, seed, threads = len(fitting.thin.y), fitting.seed, fitting.used_threads
-    return {
-        value: fit_binned(fitting.recent, rounds=rounds_for(value, rows), seed=seed, threads=threads)
-        for value in values
-    }
+    assert fitting.extras.half_life_days is not None
+    weights = row_weights(fitting.thin.days, fitting.extras.half_life_days)
+    return {value: fitting.boost(value, weights=weights) for value in values}
 
 
 def _bagged(fitting: Fitting, values: Sequence[float]) -> Mapping[float, Scorer]:

@@ -82,6 +82,8 @@ class ColumnContract:
     def encode(self, frame: pd.DataFrame) -> dict[str, FloatArray]:
         """Return each feature as float64 by name; missing, infinite and unknown values are NaN.
 
+        The arrays are read-only: a column of finite float64 values is the frame's own memory, not a copy.
+
         Raises
         ------
         DataError
@@ -115,11 +117,9 @@ def _encode(values: Any, column: Column) -> FloatArray:
         )
     if column.kind == "category":
         codes = pd.Index(list(column.levels), dtype=object).get_indexer(pd.Index(values.astype(object)))
-        return np.where(codes < 0, np.nan, codes).astype(np.float64)
+        return _read_only(np.where(codes < 0, np.nan, codes).astype(np.float64))
     try:
-        numbers = np.array(
-            pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64, order="C"
-        )
+        numbers = _numbers(values)
     except (TypeError, ValueError) as error:
         examples = [v for v in values.dropna().unique() if isinstance(v, str)][:5]
         raise DataError(
@@ -127,8 +127,21 @@ def _encode(values: Any, column: Column) -> FloatArray:
             remedy="Give it as float64, or train again if it has become a category.",
             code="not_a_number",
         ) from error
-    numbers[~np.isfinite(numbers)] = np.nan
-    return numbers
+    infinite = np.isinf(numbers)
+    return _read_only(np.where(infinite, np.nan, numbers) if infinite.any() else numbers)
+
+
+def _numbers(values: pd.Series[Any]) -> FloatArray:
+    if values.dtype == np.float64:
+        return np.ascontiguousarray(values.to_numpy())
+    numbers = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.array(numbers, dtype=np.float64, order="C")
+
+
+def _read_only(values: FloatArray) -> FloatArray:
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 def is_text(values: pd.Series[Any]) -> bool:

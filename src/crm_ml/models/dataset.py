@@ -62,13 +62,31 @@ class Dataset:
 
     def take(self, rows: BoolArray) -> Dataset:
         """Return the data set of the chosen rows, in the same order."""
-        snapshot = None if self.snapshot is None else self.snapshot[rows]
-        frame = self.frame[rows].reset_index(drop=True)
+        at = neighbours(rows)
+        snapshot = None if self.snapshot is None else self.snapshot[at]
+        frame = self.frame[at].reset_index(drop=True)
         told = self.filled_later, self.computed
-        return Dataset(frame, self.y[rows], self.features, self.label_end[rows], snapshot, *told)
+        return Dataset(frame, self.y[at], self.features, self.label_end[at], snapshot, *told)
 
     def __len__(self) -> int:
         return len(self.y)
+
+
+def neighbours(rows: BoolArray) -> BoolArray | slice:
+    """Return chosen rows that stand next to one another as a slice, which copies nothing; others as they are.
+
+    Rows stand in the order of time, so what was known up to a day, and what came after it, are neighbours.
+
+    Examples
+    --------
+    >>> neighbours(np.array([False, True, True])), neighbours(np.array([True, False, True])).tolist()
+    (slice(1, 3, None), [True, False, True])
+    """
+    places = np.flatnonzero(rows)
+    if len(places) == 0:
+        return slice(0, 0)
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first + 1 == len(places) else rows
 
 
 def _days(values: Any) -> DayArray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crm_ml.costs import FIT
 from crm_ml.errors import Finding
 from crm_ml.models.candidates import (
     AVERAGE,
@@ -170,7 +171,8 @@ def fit_all(
 
     def fit(name: str) -> Scorer:
         if name not in fitted:
-            fitted[name] = _fit_one(name, known, fitting, recipe, fit)
+            with recipe.extras.stages.stage(FIT + name):
+                fitted[name] = _fit_one(name, known, fitting, recipe, fit)
         return fitted[name]
 
     return {name: fit(name) for name in names}
@@ -232,7 +234,8 @@ def roll(
     found = rolled.predict((), {c: (recipe.value(c),) for c in followers}, share=(0.6, 0.9))
     margins |= {c.name: _joined(found[c.name, recipe.value(c)]) for c in followers}
     if TUNED in candidates and extras.tuning is not None:
-        recipe, margins[TUNED] = rolled.tune(recipe, margins[LIGHTGBM])
+        with extras.stages.stage(FIT + TUNED):
+            recipe, margins[TUNED] = rolled.tune(recipe, margins[LIGHTGBM])
     for candidate in (known[name] for name in candidates if known[name].members):
         parts = [margins[member] for member in candidate.members]
         margins[candidate.name] = sum(parts[1:], parts[0]) / len(parts)
@@ -300,6 +303,7 @@ class _Rolled:
     ) -> dict[tuple[str, float], list[FloatArray]]:
         """Return the margins of each fold's validation rows, by name and value."""
         found: dict[tuple[str, float], list[FloatArray]] = {}
+        stages = self.recipe.extras.stages
         if not rules and not grids:
             return found
         for k, (fit, validation) in enumerate(self.masks):
@@ -308,12 +312,14 @@ class _Rolled:
             if rules or any(candidate.rung != "boosting" for candidate in grids):
                 whole = self._fitting(self.rows.take(fit), self.max_rows)
             for name in rules:
-                rule = whole.extras.rules.fit(name, whole.rows, whole.contract)
-                found.setdefault((name, 0.0), []).append(rule.margin(later))
+                with stages.stage(FIT + name):
+                    rule = whole.extras.rules.fit(name, whole.rows, whole.contract)
+                    found.setdefault((name, 0.0), []).append(rule.margin(later))
             for candidate, grid in grids.items():
                 fitting = self.boosted(k) if candidate.rung == "boosting" else whole
-                for value, margin in candidate.margins(fitting, grid, later).items():
-                    found.setdefault((candidate.name, value), []).append(margin)
+                with stages.stage(FIT + candidate.name):
+                    for value, margin in candidate.margins(fitting, grid, later).items():
+                        found.setdefault((candidate.name, value), []).append(margin)
         return found
 
     def best(self, candidate: Candidate, found: Mapping[tuple[str, float], list[FloatArray]]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crm_ml.models.columns import Encoded, FloatArray
-from crm_ml.models.dataset import BoolArray, DayArray, thin_days
+from crm_ml.models.dataset import BoolArray, DayArray, neighbours, thin_days
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,9 @@ class Rows:
     customers: NDArray[np.object_]
 
     def take(self, rows: BoolArray) -> Rows:
-        """Return the chosen rows."""
-        return Rows({k: v[rows] for k, v in self.encoded.items()}, self.y[rows], self.days[rows], self.customers[rows])
+        """Return the chosen rows; where they stand next to one another nothing is copied."""
+        at = neighbours(rows)
+        return Rows({k: v[at] for k, v in self.encoded.items()}, self.y[at], self.days[at], self.customers[at])
 
     def on(self, days: Sequence[dt.date]) -> BoolArray:
         """Return which rows belong to the given snapshot days."""

@@ -191,7 +191,7 @@ def _trained(dataset: Dataset, plan: TrainingPlan, progress: Progress | None, *,
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     # BLAS sums in another order with other thread counts; LightGBM's own threads stay
-    with threadpool_limits(limits=1, user_api="blas"):
+    with threadpool_limits(limits=1, user_api="blas"), plan.extras.stages.stage("columns"):
         trained = _train(dataset, plan, progress or (lambda what, share: None), every=every)
     training = trained.training
     return replace(
@@ -200,7 +200,7 @@ def _trained(dataset: Dataset, plan: TrainingPlan, progress: Progress | None, *,
 
 
 def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) -> Trained:
-    terms = plan.terms
+    terms, stages = plan.terms, plan.extras.stages
     data, findings = mature_rows(dataset, plan.train_as_of, terms=terms)
     parts = _parts(data, plan)
     data, split, is_fit, is_evaluation = parts.data, parts.split, parts.is_fit, parts.is_evaluation
@@ -211,10 +211,11 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     plan = with_recent(plan, data.take(is_fit))
 
     say("columns", 0.0)
-    leaks = find_leaks(data.take(is_fit), allow=plan.leak_allow, terms=terms)
+    with stages.stage("leak_guard"):
+        leaks = find_leaks(data.take(is_fit), allow=plan.leak_allow, terms=terms)
     data = leaks.without_leaks(data)
     findings += leaks.findings
-    fit_frame = data.frame[is_fit]
+    fit_frame = data.take(is_fit).frame
     contract, _ = learn_columns(fit_frame, data.features, fit_frame[CUSTOMER_ID])
     rules = _rules(contract, plan)
     findings += plan.extras.rules.findings(contract)
@@ -230,6 +231,7 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     masks, out_of_time = fold_masks(fit_rows, rolling_folds(split.fit, label_days=plan.label_days, folds=plan.folds))
     if not out_of_time:
         findings.append(not_out_of_time(plan.label_days, terms=terms))
+    stages.now("folds")
     inner, recipe = roll(
         fit_rows,
         masks,
@@ -244,10 +246,12 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     )
     findings += recipe.findings()
     say("evaluation", 0.65)
+    stages.now("evaluation")
     names = (*candidates, *rules)
     fitted = fit_all(names, fit_rows, contract, recipe, seed=plan.seed, threads=plan.threads, max_rows=plan.max_rows)
     margins = {name: fitted[name].margin(evaluation_rows.encoded) for name in names}
-    calibrations = {name: _calibrate(inner.margins[name], fit_rows, inner, plan.label_days) for name in names}
+    with stages.stage("calibration"):
+        calibrations = {name: _calibrate(inner.margins[name], fit_rows, inner, plan.label_days) for name in names}
     probabilities = {name: calibrations[name].probability(margins[name], evaluation_rows.days) for name in names}
     measured = evaluate(
         evaluation_rows.y,
@@ -268,9 +272,10 @@ def _train(dataset: Dataset, plan: TrainingPlan, say: Progress, *, every: bool) 
     unservable = {name: losses[name] for name in candidates if name not in servable}
     findings += better_but_not_servable(unservable, chosen, losses)
     say("refit", 0.85)
+    stages.now("refit")
     wanted = names if every else (chosen,)
     later = {name: _later(inner, fit_rows, margins, evaluation_rows, name) for name in wanted}
-    models, choices, selection = _refit(data, plan, recipe, later)
+    models, choices, selection = _refit(data, rows, plan, recipe, later)
     choice = choices[chosen]
     findings += [*selection.findings(), calibration_choice(choice)]
     compared = chosen if chosen in candidates else (order[0] if order else "")
@@ -445,21 +450,20 @@ def _later(inner: OutOfTime, fit: Rows, margins: Mapping[str, FloatArray], evalu
 
 
 def _refit(
-    data: Dataset, plan: TrainingPlan, recipe: Recipe, later: Mapping[str, _Later]
+    data: Dataset, rows: Rows, plan: TrainingPlan, recipe: Recipe, later: Mapping[str, _Later]
 ) -> tuple[dict[str, Model], dict[str, Choice], Selection]:
     """Return the named ones fitted on all mature snapshots, each calibrated by its own predictions of later rows."""
     selection = select_columns(data.frame, data.features, data.frame[CUSTOMER_ID])
     contract = selection.contract
-    rows = Rows(
-        contract.encode(data.frame), data.y, data.days, data.frame[CUSTOMER_ID].astype(str).to_numpy(dtype=object)
-    )
+    rows = replace(rows, encoded=contract.encode(data.frame))
     scorers = fit_all(
         tuple(later), rows, contract, recipe, seed=plan.seed, threads=plan.threads, max_rows=plan.max_rows
     )
-    choices = {
-        name: choose_calibration(seen.margin, seen.y, seen.days, label_days=plan.label_days)
-        for name, seen in later.items()
-    }
+    with plan.extras.stages.stage("calibration"):
+        choices = {
+            name: choose_calibration(seen.margin, seen.y, seen.days, label_days=plan.label_days)
+            for name, seen in later.items()
+        }
     models = {
         name: Model(scorers[name], contract.only(scorers[name].needs), choice.calibration, plan.label, plan.train_as_of)
         for name, choice in choices.items()

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crm_ml.errors import DataError
-from crm_ml.models.boosting import fit_boosting
+from crm_ml.models.boosting import bin_rows, fit_binned
 from crm_ml.models.columns import learn_columns
 from crm_ml.models.dataset import Dataset
 from crm_ml.names import AS_OF, CUSTOMER_ID
@@ -196,10 +196,9 @@ def stability_over_seeds(
     contract, _ = learn_columns(data.frame, data.features, data.frame[CUSTOMER_ID])
     encoded, ranked = contract.encode(data.frame), contract.encode(today)
     ids = today[CUSTOMER_ID].astype(str)
+    binned = bin_rows(encoded, data.y, contract, threads=1)
     scores = {
-        str(seed): pd.Series(
-            fit_boosting(encoded, data.y, contract, rounds=rounds, seed=seed, threads=1).margin(ranked), index=ids
-        )
+        str(seed): pd.Series(fit_binned(binned, rounds=rounds, seed=seed, threads=1).margin(ranked), index=ids)
         for seed in seeds
     }
     return stability_between(scores, capacity=capacity)
