@@ -8,15 +8,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crm_ml.errors import DamagedArtefact
 from crm_ml.models.columns import ColumnContract, Encoded, FloatArray
-from crm_ml.models.explain.treeshap import TreeShap, tree_shap
 from crm_ml.models.scorer import stacked
+
+if TYPE_CHECKING:
+    from crm_ml.models.explain.treeshap import TreeShap
 
 PARAMETERS: dict[str, Any] = {
     "objective": "binary",
@@ -63,6 +65,9 @@ class Boosting:
 
     @cached_property
     def _tree_shap(self) -> TreeShap | None:
+        # loads what is compiled: for those who explain, not for everybody who reads a model
+        from crm_ml.models.explain.treeshap import tree_shap
+
         return tree_shap(self.text)
 
     def margin(self, encoded: Encoded) -> FloatArray:
