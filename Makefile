@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY := passive
 # compiled modules are kept: compiling MLflow, pandas and the rest anew takes each process seconds
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test stress desktop pictures check format lock catalogue reference card clean
+.PHONY: help setup demo test mutants stress desktop pictures check format lock catalogue reference card clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -30,7 +30,10 @@ demo: $(STAMP)  ## the whole way on a synthetic manufacturer, into demo/
 test: $(STAMP)  ## the test suite (15 minutes at most on two cores)
 	$(BIN)/python -m pytest -m "not stress and not desktop" -n $(WORKERS) --dist worksteal -q
 
-stress: $(STAMP)  ## the long loops: kills, many examples, simulations, planted mistakes
+mutants: $(STAMP)  ## every small change of kernels and windows must turn a test red
+	$(BIN)/python tests/mutations/run_mutants.py --jobs $(WORKERS)
+
+stress: $(STAMP)  ## the long loops: kills, many examples, simulations, planted mistakes, a sample of mutants
 	$(BIN)/python -m pytest -m "stress and not desktop" -n $(WORKERS) --dist worksteal -q --durations=12
 
 desktop: $(STAMP)  ## lists opened for real; needs LibreOffice Calc and Chromium

@@ -16,6 +16,7 @@ from crm_ml.features import (
     default_features,
     remove_feature,
 )
+from crm_ml.features.spec import windowed
 
 SPINE = pd.DataFrame({"customer_id": ["7", "8"], "as_of": ["2026-03-01"] * 2})
 
@@ -111,14 +112,27 @@ def feature(**fields):
         (lambda: feature(aggregate="cuont"), "unknown aggregate 'cuont'. Did you mean \"count\"?"),
         (lambda: feature(window_days=0), "window_days must be a whole number of at least 1, found 0"),
         (lambda: feature(window_days=1.5), "window_days must be a whole number of at least 1, found 1.5"),
+        (lambda: feature(window_days=True), "window_days must be a whole number of at least 1, found True"),
         (lambda: feature(offset_days=-1), "offset_days must be a whole number of at least 0, found -1"),
-        (lambda: feature(aggregate="sum"), "the aggregate sum needs a measure"),
-        (lambda: feature(measure="net_amount"), "the aggregate count takes no measure"),
+        (
+            lambda: feature(aggregate="sum"),
+            "the aggregate sum needs a measure, found ''. Name the column to aggregate in `measure`.",
+        ),
+        (
+            lambda: feature(measure="net_amount"),
+            "the aggregate count takes no measure, found 'net_amount'. Leave `measure` out.",
+        ),
     ],
 )
 def test_a_wrong_declaration_is_refused_at_once(make, message):
     with pytest.raises(UsageError, match=re.escape(message)):
         make()
+
+
+def test_the_shortest_window_and_no_offset_are_fine():
+    assert feature(window_days=1, offset_days=0).meaning == "number of events; stream orders; window [c - 1 days, c)"
+    ids = [windowed("orders"), windowed("orders", 7), windowed("orders", 7, 1), windowed("orders", None, 30)]
+    assert ids == ["orders", "orders_7d", "orders_7d_ago_1d", "orders_ago_30d"]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from crm_ml.errors import DataError, UsageError
 from crm_ml.features import build_features, churn_labels, cutoff_us, data_hash, make_spine
+from crm_ml.features.spine import crossed, sort_spine
 
 DAY = dt.date(2026, 3, 1)
 BERLIN = "Europe/Berlin"
@@ -35,6 +37,23 @@ def test_the_spine_is_sorted_and_carries_dates_and_cutoffs(tables, lines):
     assert spine["as_of"].tolist() == [dt.date(2026, 2, 1)] * 2 + [DAY] * 2
     assert spine["cutoff"].tolist()[-1] == cutoff_us(DAY, BERLIN)
     assert spine["cutoff"].dtype == np.int64
+
+
+@pytest.mark.parametrize("kind", ["str", "object", "int64"])
+def test_a_sorted_spine_knows_where_each_row_came_from(kind):
+    ids = pd.Series([20, 10, 20, 20], dtype=kind if kind == "int64" else "str").astype(kind)
+    spine = sort_spine(pd.DataFrame({"customer_id": ids, "cutoff": [2, 9, 1, 3]}))
+    assert spine.ids.to_pylist() == ["10", "20"]
+    assert (spine.subject.tolist(), spine.cutoffs.tolist()) == ([0, 1, 1, 1], [9, 1, 2, 3])
+    assert (spine.row_from.tolist(), spine.order.tolist()) == ([0, 1, 4], [1, 2, 0, 3])
+    assert spine.unsorted(np.array([1.5, 2.5, 3.5, 4.5])).tolist() == [3.5, 1.5, 2.5, 4.5]
+
+
+def test_a_crossed_spine_is_what_sorting_would_give():
+    by_sorting = sort_spine(pd.DataFrame({"customer_id": ["7", "7", "8", "8", "9", "9"], "cutoff": [10, 20] * 3}))
+    made = crossed(pa.array(["7", "8", "9"]), np.array([10, 20]))
+    for name in ("ids", "subject", "cutoffs", "row_from", "order"):
+        assert getattr(made, name).tolist() == getattr(by_sorting, name).tolist(), name
 
 
 def test_objectors_and_inactive_customers_are_left_out(tables, lines):
@@ -71,9 +90,9 @@ def test_without_order_lines_there_is_no_spine(tables):
 @pytest.mark.parametrize(
     ("ordered_at", "churned"),
     [
-        ("2026-03-10 23:59:59", True),  # in the gap
+        ("2026-03-10 23:59:59.999999", True),  # in the gap
         ("2026-03-11 00:00:00", False),  # first instant of the label window
-        ("2026-04-09 23:59:59", False),  # last day: 11 March + 30 days = 10 April
+        ("2026-04-09 23:59:59.999999", False),  # last day: 11 March + 30 days = 10 April
         ("2026-04-10 00:00:00", True),
     ],
 )

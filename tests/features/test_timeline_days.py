@@ -8,7 +8,7 @@ import pytest
 
 from crm_ml.errors import UsageError
 from crm_ml.features import cutoff_us, shift_days
-from crm_ml.features.timeline import DAY, HOUR, date_of, zone_clock
+from crm_ml.features.timeline import DAY, HOUR, SECOND, date_of, zone_clock
 
 BERLIN = "Europe/Berlin"
 
@@ -29,6 +29,28 @@ def test_local_time_agrees_with_the_zone_data_at_any_hour(zone):
         for t in instants.tolist()
     ]
     assert clock.wall(instants).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "least"),
+    [
+        (BERLIN, 240),
+        ("Asia/Kathmandu", 1),  # another offset in 1950 than in 2100
+        ("Pacific/Apia", 1),  # the first change on 1 January 1950
+        ("Africa/Casablanca", 100),  # changes at midnight in UTC
+        ("America/St_Johns", 300),  # changes a minute after midnight
+        ("UTC", 0),
+    ],
+)
+def test_changes_are_known_to_the_second_from_1950_to_2100(zone, least):
+    clock, zone_info = zone_clock(zone), ZoneInfo(zone)
+    assert len(clock.changes) >= least
+    around = [change + second * SECOND for change in clock.changes.tolist() for second in (-1, 0)]
+    around += [instant("1950-01-01T00:00+00:00"), instant("1950-01-02T00:00+00:00"), instant("2100-12-31T23:00+00:00")]
+    local = [dt.datetime.fromtimestamp(t // SECOND, zone_info) for t in around]
+    assert clock.wall(np.array(around)).tolist() == [
+        round(at.replace(tzinfo=dt.UTC).timestamp()) * SECOND for at in local
+    ]
 
 
 def test_a_cutoff_is_local_midnight():
@@ -79,6 +101,7 @@ def test_order_is_kept_through_the_repeated_hour():
         assert (np.diff(shifted) >= 0).all()
     second_pass = instant("2026-10-25T02:10+01:00")
     assert shift_days(second_pass, -1, BERLIN) == instant("2026-10-24T03:00+02:00")
+    assert shift_days(second_pass, 0, BERLIN) == second_pass
 
 
 def test_days_are_counted_from_1970():

@@ -6,7 +6,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from crm_ml.features import cutoff_us, data_hash, visible
+from crm_ml.features import cutoff_us, data_hash, sees_any, visible
+from crm_ml.features.timeline import FOREVER, NULL
+from crm_ml.features.visibility import known_times
 
 BERLIN = "Europe/Berlin"
 CUTOFF = cutoff_us(dt.date(2026, 3, 1), BERLIN)
@@ -41,6 +43,21 @@ def test_the_newest_visible_version_is_left(tables, lines):
     assert rows(made, "order_lines", "net_amount", cutoff=early) == [(10_000,)]
 
 
+def test_a_row_is_seen_after_it_happened_until_a_newer_version_is(tables, lines):
+    rows = lines(
+        ("A", "2026-01-01", 1.0), ("A", "2026-02-01", 2.0), line_no=["1"] * 2, known_at=["2026-01-01", "2026-01-15"]
+    )  # fmt: skip
+    made = tables(order_lines=rows)
+    first = cutoff_us(dt.date(2026, 1, 1), BERLIN)
+    assert [sees_any(made, "order_lines", at) for at in (first - 1, first, first + 1)] == [False, False, True]
+    moved = tables(order_lines={**rows, "ordered_at": ["2026-01-01", "2026-01-01"]})
+    assert sees_any(moved, "order_lines", cutoff_us(dt.date(2026, 1, 15), BERLIN))
+    # a version that ends when it begins is never seen
+    gone = tables(order_lines={**rows, "known_at": ["2026-02-01", "2026-02-02"], "ordered_at": ["2026-02-10"] * 2})
+    tenth = cutoff_us(dt.date(2026, 2, 10), BERLIN)
+    assert [sees_any(gone, "order_lines", at) for at in (tenth, tenth + 1)] == [False, True]
+
+
 def test_values_that_arrive_later_are_hidden(tables):
     made = tables(
         customers={
@@ -70,6 +87,64 @@ def test_values_that_arrive_later_are_hidden(tables):
     assert rows(made, "customers", "status") == [("blocked",), ("active",), ("blocked",)]
     assert rows(made, "invoices", "due_at", "disputed_at") == [(None, None)]
     assert rows(made, "action_log", "status") == [("done",), (None,)]
+
+
+def test_when_a_value_became_known(tables):
+    first, second, third = (pd.Timestamp(day, tz="UTC") for day in ("2026-02-01", "2026-02-02", "2026-02-03"))
+    customers = {
+        "customer_id": ["1", "2", "3"],
+        "customer_since": [first, second, None],
+        "status": ["blocked"] * 3,
+        "status_from": [third, None, first],
+        "size": ["S", "M", "L"],
+        "rating": [1.0, 2.0, 3.0],
+        "visited": [second, None, third],
+        "audited": [third, first, first],
+    }
+    own = {"customers": {"size": "customer_since", "rating": "", "visited": "", "audited": "customer_since"}}
+    made = tables(attributes=own, customers=customers)
+
+    def known(column, of=made):
+        names = {first.value // 1000: 1, second.value // 1000: 2, third.value // 1000: 3, NULL: "row", FOREVER: "never"}
+        return [names[at] for at in known_times(of, "customers", column).tolist()]
+
+    assert known("size") == [1, 2, "never"]
+    assert known("rating") == known("customer_id") == ["row"] * 3
+    assert known("customer_since") == [1, 2, "never"]
+    # a time is known from itself on, or from when the mapping says if that is later
+    assert known("visited") == [2, "row", 3]
+    assert known("audited") == [3, 2, "never"]
+    assert known("status") == [3, "row", 1]
+    other = replace(made, known_from={"customers": {"size": "visited", "status": "customer_since"}})
+    assert known("size", other) == [2, "never", 3]
+    assert known("status", other) == [1, 2, "row"]
+    calls = tables(
+        interactions={"interaction_id": ["1"], "customer_id": ["1"], "occurred_at": [first], "channel": ["phone"]}
+    )
+    assert known_times(calls, "interactions", "occurred_at").tolist() == [NULL]  # the time of the row hides the row
+
+
+def test_a_state_that_nobody_ever_set_is_the_earlier_one_until_its_time(tables):
+    customers = {"customer_id": ["1", "2"], "status": [None, None], "status_from": ["2026-02-28", "2026-03-01"]}
+    assert rows(tables(customers=customers), "customers", "status") == [(None,), ("active",)]
+
+
+def test_a_deal_is_worth_what_its_newest_stage_says(tables):
+    deals = {"deal_id": ["a", "b"], "created_at": ["2026-01-01"] * 2, "status": ["open"] * 2, "amount": [900, 800]}
+    stages = {
+        # the names of the stages fall while time goes on; two of b are entered at once, and known one after the other
+        "deal_id": ["a", "a", "b", "b", "b"],
+        "stage": ["talks", "offer", "won", "talks", "offer"],
+        "entered_at": ["2026-01-10", "2026-02-10", "2026-01-10", "2026-02-10", "2026-02-10"],
+        "known_at": ["2026-01-10", "2026-02-10", "2026-01-10", "2026-02-11", "2026-02-12"],
+        "amount": [500, 700, 100, 300, 200],
+    }
+    made = tables(deals=deals, deal_stages=stages)
+    assert rows(made, "deals", "deal_id", "amount") == [("a", 7_000_000), ("b", 2_000_000)]
+    before = cutoff_us(dt.date(2026, 1, 5), BERLIN)
+    assert rows(made, "deals", "deal_id", "amount", cutoff=before) == rows(
+        tables(deals=deals), "deals", "deal_id", "amount"
+    )
 
 
 def test_the_customer_of_a_lead_shows_from_when_the_mapping_says(tables):

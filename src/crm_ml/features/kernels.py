@@ -73,13 +73,12 @@ def latest(start: I32, end: I32, stop: I32, t: I64, x: I64, rows: int) -> I64:
             now = t[j]
             lowest = full
             while j >= 0 and stop[j] == owner and t[j] == now:
-                if end[j] > start[j]:
-                    for row in range(start[j], min(end[j], full)):
-                        held = out[row]
-                        if held < 0 or (t[held] == now and x[j] > x[held]):
-                            out[row] = j
-                    if end[j] == owner:
-                        lowest = min(lowest, start[j])
+                for row in range(start[j], min(end[j], full)):
+                    held = out[row]
+                    if held < 0 or (t[held] == now and x[j] > x[held]):
+                        out[row] = j
+                if end[j] == owner:
+                    lowest = min(lowest, start[j])
                 j -= 1
             full = lowest
     return out
@@ -111,7 +110,6 @@ def distinct(group: I64, start: I32, end: I32, rows: int) -> I64:
         while k < m:
             reach = ends[k]
             out[starts[k]] += 1
-            k += 1
             while k < m and starts[k] <= reach:
                 reach = max(reach, ends[k])
                 k += 1
@@ -218,7 +216,7 @@ def gap_states(subject: I64, day: I64, t: I64, when: I64, which: I64) -> tuple[I
     seen_until).
     """
     n = len(subject)
-    size = 4 * n
+    size = 3 * n  # an event opens at most two gaps when it appears and one when it disappears
     g_row = np.empty(size, np.int64)
     g_t = np.empty(size, np.int64)
     g_days = np.empty(size, np.int64)
@@ -233,15 +231,12 @@ def gap_states(subject: I64, day: I64, t: I64, when: I64, which: I64) -> tuple[I
     head = np.zeros(n, np.int64)  # per slot: t of the first visible one
     before = np.full(n, -1, np.int64)  # per slot: slot of the day before it, while a gap is open
     since = np.zeros(n, np.int64)
-    top = -1  # the last present slot of this subject
-    owner = np.int64(-1)
+    top = -1  # the last present slot of this subject, or of one before it
     for c in range(len(which)):
         add = which[c] >= 0
         i = which[c] if add else -1 - which[c]
         now = when[c]
-        if subject[i] != owner:
-            owner = subject[i]
-            top = -1
+        owner = subject[i]
         s = slot[i]
         was = present[s]
         was_head = head[s]
@@ -261,11 +256,9 @@ def gap_states(subject: I64, day: I64, t: I64, when: I64, which: I64) -> tuple[I
             left = -1
         right = -1
         if s < top:
-            k = s + 1
-            while k < n and subject[k] == owner and present[k] == 0:
-                k += 1
-            if k < n and subject[k] == owner:
-                right = k
+            right = s + 1
+            while present[right] == 0:
+                right += 1
         changed = (was > 0) != (present[s] > 0)
         for which_slot in (s, right if changed else -1):
             if which_slot >= 0 and before[which_slot] >= 0:
@@ -279,16 +272,15 @@ def gap_states(subject: I64, day: I64, t: I64, when: I64, which: I64) -> tuple[I
                 before[which_slot] = -1
         if present[s] > 0:
             top = max(top, s)
-            if left >= 0:
-                before[s] = left
-                since[s] = now
+            before[s] = left
+            since[s] = now
             if changed and right >= 0:
                 before[right] = s
                 since[right] = now
         else:
             if s == top:
                 top = left
-            if right >= 0 and left >= 0:
+            if right >= 0:
                 before[right] = left
                 since[right] = now
     for s in range(n):
@@ -340,8 +332,8 @@ def balance_states(
                         total += pay[2, j]
                         last = j
                     j += 1
-                if by < 0 and last >= 0 and total >= inv[2, v]:
-                    by = last
+                if by < 0 and total >= inv[2, v]:
+                    by = last  # none if no payment of this instant is visible
             version[n] = v
             begins[n] = now
             ends[n] = after
