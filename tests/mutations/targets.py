@@ -22,6 +22,8 @@ LOOPS = "tests/features/test_kernel_loops.py"
 VERSIONS = "tests/features/test_event_versions.py"
 WINDOWS = "tests/features/test_window_oracles.py"
 SORTING = "tests/features/test_kernel_sorting.py"
+CODES = "tests/tables/test_identifiers.py"
+ROW_ORDER = "tests/tables/test_row_order.py"
 
 
 @dataclass(frozen=True)
@@ -97,4 +99,26 @@ TARGETS = (
         (LABELS, OUTCOMES),
     ),
     Target("features/kernels_sort.py", ("is_ordered", "by_group", "refine"), (SORTING,), 0.3, named=True),
+    Target("tables/kernels.py", ("by_code", "order_within"), (ROW_ORDER,)),
+    Target("tables/row_order.py", ("ascending", "row_order", "_grouped_order", "same_as_before"), (ROW_ORDER,)),
+    Target(
+        "tables/identifiers.py",
+        (
+            "numbered",
+            "_of_one_width",
+            "_of_many_widths",
+            "coded",
+            "coded_numbers",
+            "ranked",
+            "_by_length",
+            "_written",
+            "_with_nulls",
+            "codes_of",
+            "used_levels",
+            "places_among",
+            "_places",
+            "_number_places",
+        ),
+        (CODES,),
+    ),
 )
