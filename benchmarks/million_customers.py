@@ -18,17 +18,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from feature_engine import CHANNELS, FEATURES, pandas_loop, run
+from feature_engine import CHANNELS, FEATURES, pandas_loop
 
 DAY = dt.date(2024, 12, 1)
 BEGIN, DAYS = np.datetime64("2020-01-01"), 1827
 HORIZON_DAYS, ACTIVE_DAYS = 180, 1825
 PER_MANAGER = 2500
 CONTRIB_ROWS = 3000
+TREES = 400
 INDUSTRIES = ("machines", "plastics", "food", "chemistry", "energy", "retail", "health", "construction")
 NAMES = ("Nord", "Berg", "Lind", "Stein", "Hafen", "Wald", "Rhein", "Elbe", "Kron", "Falk")
 FORMS = ("GmbH", "AG", "KG", "GmbH & Co. KG")
@@ -130,6 +133,8 @@ currency: EUR
 timezone: UTC
 language: de
 company: Big Firm GmbH
+reasons: {{share: 0.1}}
+tracking: {{days: false}}
 tables:
   order_lines:
     source: {data}/order_lines.parquet
@@ -160,24 +165,237 @@ churn: {{active_days: {ACTIVE_DAYS}, horizon_days: {HORIZON_DAYS}, snapshots: {{
     (folder / "features.yaml").write_text("use:\n" + "".join(f"  - {name}\n" for name in FEATURES))
 
 
+def train(small: Path) -> None:
+    """Train on the sample as ever; then let a model of so many trees serve as firms with long histories get."""
+    from dataclasses import replace
+
+    from crm_ml.jobs import train as job
+    from crm_ml.models.boosting import fit_boosting
+    from crm_ml.models.columns import ColumnContract
+
+    usual = job.train_model
+
+    def trees(dataset: Any, plan: Any, **how: Any) -> Any:
+        training = usual(dataset, plan, **how)
+        # the columns that the pandas loop makes, too
+        contract = ColumnContract(tuple(one for one in training.model.contract.columns if one.id in FEATURES))
+        boosted = fit_boosting(contract.encode(dataset.frame), dataset.y, contract, rounds=TREES, seed=1)
+        return replace(training, model=replace(training.model, scorer=boosted, contract=contract))
+
+    job.train_model = trees
+    print(json.dumps({"version": job.train(small, as_of=DAY).version}))
+
+
+def stock(data: Path, bundle: Path, out: Path) -> dict[str, Any]:
+    """Do the day with stock parts; return seconds by stage, those of reasons multiplied to the riskiest tenth."""
+    import lightgbm
+
+    from crm_ml.models.bundle import load_bundle
+
+    model, booster = load_bundle(bundle), lightgbm.Booster(model_file=str(bundle / "model.txt"))
+    seconds: dict[str, float] = {}
+
+    def lap(name: str, since: float) -> float:
+        seconds[name] = time.perf_counter() - since
+        return time.perf_counter()
+
+    at = time.perf_counter()
+    pandas_loop(data, [DAY], out / "features.parquet")
+    frame = pd.read_parquet(out / "features.parquet")
+    at = lap("features", at)
+    x = frame[list(booster.feature_name())]
+    margin = booster.predict(x, raw_score=True, validate_features=True)
+    frame["p"] = model.probability(np.asarray(margin), frame)
+    at = lap("scores", at)
+    riskiest = frame["p"].nlargest(-(-len(frame) // 10)).index
+    some = riskiest[:: max(1, len(riskiest) // CONTRIB_ROWS)][:CONTRIB_ROWS]
+    begin, begin_cpu = time.perf_counter(), time.process_time()
+    parts = booster.predict(x.loc[some], pred_contrib=True)[:, :-1]
+    measured, measured_cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
+    times = len(riskiest) / len(some)
+    seconds["reasons"] = measured * times
+    names = np.array(booster.feature_name())[np.argsort(-parts, axis=1)[:, :3]]
+    why = pd.Series([", ".join(row) for row in names], index=some)
+    at = time.perf_counter()
+    people = pd.read_parquet(data / "customers.parquet")
+    frame = frame.merge(people, on="customer_id", how="left")
+    frame["reasons"] = why
+    frame["tier"] = np.select([frame["p"] >= 0.6, frame["p"] >= 0.3], ["high", "medium"], "low")
+    frame["value"] = frame["orders_net_revenue_365d"]
+    frame["priority"] = frame["p"] * frame["value"]
+    frame = frame.sort_values("priority", ascending=False)
+    at = lap("tiers", at)
+    shown = ["customer_id", "account_manager_id", "p", "tier", "value", "priority", "reasons"]
+    frame[shown].to_parquet(out / "scores.parquet")
+    for manager, own in frame.groupby("account_manager_id"):
+        own.head(10)[["name", "phone", *shown]].to_csv(out / f"{manager}.csv", index=False)
+    lap("lists", at)
+    frame[["customer_id", "p"]].to_parquet(out / "p.parquet")
+    rows = {"rows": len(frame), "riskiest_tenth": len(riskiest), "pred_contrib_measured_rows": len(some)}
+    added = {"wall": measured * (times - 1), "cpu": measured_cpu * (times - 1)}
+    return {"seconds": seconds, "pred_contrib_added": added, **rows}
+
+
+def timed(folder: Path, *command: str) -> tuple[dict[str, float], dict[str, Any]]:
+    """Run a command that prints one JSON object; return what it cost and the object."""
+    code = """if True:
+        import json, resource, subprocess, sys, time
+        begin = time.perf_counter()
+        with open(sys.argv[1], "wb") as out, open(sys.argv[1] + ".log", "wb") as log:
+            subprocess.run(sys.argv[2:], check=True, stdout=out, stderr=log)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = used.ru_utime + used.ru_stime
+        print(json.dumps({"wall": time.perf_counter() - begin, "cpu": cpu, "mb": used.ru_maxrss / 1024}))
+    """
+    out = folder / "said.json"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(out), *command], check=True, capture_output=True, text=True
+        )
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{error.stderr}\n{Path(f'{out}.log').read_text()}") from None
+    return json.loads(done.stdout), json.loads(out.read_text().strip().splitlines()[-1])
+
+
+def same_probabilities(published: Path, loop: Path) -> dict[str, float]:
+    """Compare the probabilities of both sides; a float's last digits may put a row on the other side of a threshold."""
+    ours = pd.read_parquet(published / "churn_scores.parquet", columns=["customer_id", "p_churn"])
+    theirs = pd.read_parquet(loop / "p.parquet")
+    ours["customer_id"] = ours["customer_id"].astype(np.int64)
+    both = ours.merge(theirs, on="customer_id", how="outer", validate="one_to_one", indicator=True)
+    assert (both["_merge"] == "both").all(), "not the same customers"
+    apart = (both["p_churn"] - both["p"]).abs()
+    assert (apart < 1e-6).mean() > 0.999, f"probabilities differ: {apart.describe()}"
+    return {"rows": len(both), "equal_to_1e-6": float((apart < 1e-6).mean()), "largest_difference": float(apart.max())}
+
+
+def measure(folder: Path, customers: int, lines: int, contacts: int, *, sample: int = 20_000) -> dict[str, Any]:
+    """Make the firm and the model, do the day once with each side, and give seconds by stage and ratios."""
+    data, small, big, out = (folder / name for name in ("data", "small", "big", "stock"))
+    for new in (data, out):
+        new.mkdir(parents=True)
+    make_firm(data, lines, contacts, customers)
+    make_sample(data, folder / "sample", min(sample, customers))
+    workspace(small, folder / "sample")
+    command, me = str(Path(sys.executable).with_name("crm-ml")), [sys.executable, __file__]
+    timed(folder, *me, "--train", str(small))
+    shutil.copytree(small, big, symlinks=True)
+    workspace(big, data)
+    day = ("--as-of", str(DAY), "--json")
+    timed(folder, command, "daily", *day, "--workspace", str(small))  # compiles
+    cost, said = timed(folder, command, "daily", *day, "--workspace", str(big))
+    published = big / "published" / str(DAY)
+    manifest = json.loads((published / "scores" / "manifest.json").read_text())
+    bundle = big / "mlflow" / "bundles" / manifest["inputs"]["model"]["sha256"]
+    theirs, stages = timed(folder, *me, "--stock", str(data), "--bundle", str(bundle), "--out", str(out))
+    added = stages["pred_contrib_added"]  # what was not run, but multiplied
+    theirs = {**theirs, "wall": theirs["wall"] + added["wall"], "cpu": theirs["cpu"] + added["cpu"]}
+    own = {**said["seconds"]}
+    ours = {"start": cost["wall"] - sum(own.values()), **own}
+    files = list((published / "lists").iterdir())
+    return {
+        "customers": customers,
+        "order_lines": lines,
+        "contacts": contacts,
+        "trees": TREES,
+        "ours": {**cost, "seconds": ours},
+        "stock": {**theirs, **stages},
+        "ratio_wall": theirs["wall"] / cost["wall"],
+        "ratio_cpu": theirs["cpu"] / cost["cpu"],
+        "ratio_after_features": _after(stages["seconds"]) / _after(ours),
+        "compared": same_probabilities(published / "scores", out),
+        "lists": {
+            "lists": len(said["lists"]),
+            "entries": said["rows"],
+            "files": len(files),
+            "mb": sum(file.stat().st_size for file in files) / 1e6,
+            "scores_mb": (published / "scores" / "churn_scores.parquet").stat().st_size / 1e6,
+        },
+    }
+
+
+def _after(seconds: Mapping[str, float]) -> float:
+    return sum(x for name, x in seconds.items() if name not in ("start", "reading", "comparing", "features"))
+
+
+COLOURS = {
+    "start": "#8b949e", "reading": "#0b4a82", "comparing": "#5b8db8", "model": "#8b949e", "features": "#12758a",
+    "scores": "#b98900", "tiers": "#7a5195", "reasons": "#c8502a", "decisions": "#9a6fb0", "lists": "#3f7f3f",
+    "publishing": "#77a877", "records": "#8b949e",
+}  # fmt: skip
+
+
+def picture(found: Mapping[str, Any]) -> str:
+    """Draw where the time goes: both sides on one scale, and ours again on a scale of its own."""
+    stock, ours = found["stock"]["seconds"], found["ours"]["seconds"]
+    wide, left, parts = 640, 150, []
+    rows = (
+        (36, "stock parts", stock, sum(stock.values())),
+        (96, "crm-ml", ours, sum(stock.values())),
+        (176, "crm-ml, enlarged", ours, sum(ours.values())),
+    )
+    for top, title, seconds, scale in rows:
+        at = float(left)
+        parts.append(f'<text x="{left - 10}" y="{top + 19}" text-anchor="end" class="t">{title}</text>')
+        for name, x in seconds.items():
+            width = wide * x / scale
+            tip = f"<title>{name}: {x:.1f} s</title>"
+            parts.append(
+                f'<rect x="{at:.1f}" y="{top}" width="{width:.1f}" height="28" fill="{COLOURS[name]}">{tip}</rect>'
+            )
+            if width > 8 * len(name):
+                parts.append(
+                    f'<text x="{at + width / 2:.1f}" y="{top + 18}" text-anchor="middle" class="w">{name}</text>'
+                )
+            at += width
+        parts.append(f'<text x="{at + 6:.1f}" y="{top + 19}" class="t">{sum(seconds.values()):.0f} s</text>')
+    legend, x = [], left
+    for number, (name, seconds) in enumerate(ours.items()):
+        x, y = left + number % 4 * 165, 232 + number // 4 * 20
+        legend.append(f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{COLOURS[name]}"/>')
+        theirs = f" ({stock[name]:.0f})" if name in stock else ""
+        legend.append(f'<text x="{x + 18}" y="{y}" class="t">{name} {seconds:.1f}{theirs} s</text>')
+    sizes = (f"{found[key]:,} {word}" for key, word in
+             (("customers", "customers"), ("order_lines", "order lines"), ("contacts", "contacts")))  # fmt: skip
+    head = f"{', '.join(sizes)}, one day"
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 300" width="860" height="300" role="img" '
+        f'aria-label="Where the time goes: {head}"><style>text{{font:13px sans-serif;fill:#1f2328}}'
+        ".w{fill:#fff;font-size:12px}.h{font-weight:bold}</style>"
+        f'<rect width="860" height="300" fill="#fff"/><text x="{left}" y="20" class="h">{head}</text>'
+        + "".join((*parts, *legend))
+        + "</svg>\n"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--lines", type=int, default=10_000_000)
     parser.add_argument("--contacts", type=int, default=10_000_000)
     parser.add_argument("--sample", type=int, default=20_000, help="customers that the model is trained on")
-    parser.add_argument("--make", type=Path)
+    parser.add_argument("--folder", type=Path, help="where to work and leave everything; default: a temporary folder")
+    parser.add_argument("--picture", type=Path, help="SVG file to draw")
+    parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--stock", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--bundle", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.make:
-        (given.make / "data").mkdir(parents=True)
-        make_firm(given.make / "data", given.lines, given.contacts, given.customers)
-        make_sample(given.make / "data", given.make / "sample", given.sample)
-        workspace(given.make / "small", given.make / "sample")
-        command = str(Path(sys.executable).with_name("crm-ml"))
-        out = subprocess.run([command, "train", "churn", "--as-of", str(DAY), "--workspace", str(given.make / "small"), "--json"], capture_output=True, text=True)
-        print(out.stdout, out.stderr)
-        shutil.copytree(given.make / "small", given.make / "big", symlinks=True)
-        workspace(given.make / "big", given.make / "data")
+    if given.train:
+        return train(given.train)
+    if given.stock:
+        print(json.dumps(stock(given.stock, given.bundle, given.out)))
+        return None
+    sizes = given.customers, given.lines, given.contacts
+    if given.folder:
+        found = measure(given.folder.absolute(), *sizes, sample=given.sample)
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            found = measure(Path(name), *sizes, sample=given.sample)
+    if given.picture:
+        given.picture.write_text(picture(found), encoding="utf-8")
+    print(json.dumps(found, indent=1))
+    return None
 
 
 if __name__ == "__main__":

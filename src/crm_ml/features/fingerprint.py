@@ -59,7 +59,9 @@ def data_hash(tables: Tables, cutoff_us: int) -> str:
         frame = tables.frames[table]
         mapped = {*tables.mapped.get(table, ()), *tables.attributes.get(table, ())}
         columns = sorted(mapped & set(frame.column_names))
-        _feed(whole, "table", table, *(part for name in columns for part in (name, _type(frame.schema.field(name).type))))
+        _feed(
+            whole, "table", table, *(part for name in columns for part in (name, _type(frame.schema.field(name).type)))
+        )
         count, sums = _sums(tables, table, columns, cutoff_us)
         _feed(whole, str(count))
         whole.update(sums.astype("<u8").tobytes())
@@ -128,7 +130,7 @@ def _of_texts(texts: pa.Array) -> U64:
 
 
 def _key(name: str) -> np.uint64:
-    return np.frombuffer(hashlib.sha256(name.encode()).digest()[:8], "<u8")[0]
+    return np.uint64(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
 
 
 def _type(type_: pa.DataType) -> str:

@@ -405,7 +405,8 @@ def _note(path: Path, run_id: str) -> None:
 
 
 def _score_rows(morning: Morning, kind: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    return _score_table(morning, kind, columns).to_pandas()
+    frame: pd.DataFrame = _score_table(morning, kind, columns).to_pandas()
+    return frame
 
 
 def _score_table(morning: Morning, kind: str, columns: Sequence[str] | None = None) -> pa.Table:

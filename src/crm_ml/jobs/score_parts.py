@@ -209,7 +209,8 @@ class _Told:
     def sample(self) -> tuple[pd.DataFrame, Contributions]:
         """Return the rows that are kept to be shown, in the order of the spine."""
         order = np.argsort(np.concatenate([rows for rows, _, _ in self.shown]), kind="stable")
-        features, values = (pd.concat([one[k] for one in self.shown]).iloc[order] for k in (1, 2))
+        features = pd.concat([frame for _, frame, _ in self.shown]).iloc[order]
+        values = pd.concat([some for _, _, some in self.shown]).iloc[order]
         return features.reset_index(drop=True), Contributions(values.reset_index(drop=True), self.base)
 
 
@@ -287,7 +288,9 @@ class _Pool:
 
     def __init__(self, how: Scoring, rows: int, managers: pa.Array) -> None:
         self.most, self.per_list = int(np.ceil(how.reasons_share * rows)), how.per_list
-        self.manager = pa.chunked_array([managers]).combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
+        self.manager = (
+            pa.chunked_array([managers]).combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
+        )
         self.rows: Ints = np.zeros(0, np.int64)
         self.frame = pd.DataFrame()
 

@@ -97,9 +97,7 @@ class Gathering:
             ids |= set(self._staff)
         if previous is not None and UNASSIGNED in set(previous["account_manager_id"]):
             ids.add(UNASSIGNED)
-        heads = {
-            value: head_of(value, self._staff.get(value), self._default) for value in sorted(ids or {UNASSIGNED})
-        }
+        heads = {value: head_of(value, self._staff.get(value), self._default) for value in sorted(ids or {UNASSIGNED})}
         (front,) = self._front
         entries = _ranked(front, self._capacity(set(front["list_id"])))
         if reasons_of is not None:
@@ -112,7 +110,9 @@ class Gathering:
             asked = pd.concat(self._asked, ignore_index=True) if self._asked else front.iloc[:0]
             gone = gone_rows(previous, entries, asked, as_of=self._as_of, names=names)
         on = entries["list_id"].value_counts()
-        finished = [_finished(head, entries, self._acted[value] - int(on.get(value, 0))) for value, head in heads.items()]
+        finished = [
+            _finished(head, entries, self._acted[value] - int(on.get(value, 0))) for value, head in heads.items()
+        ]
         decided = pa.concat_tables(self._decided)
         return Entries(self._as_of, _day_of_set(previous), entries, gone, tuple(finished), decided)
 
