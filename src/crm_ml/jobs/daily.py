@@ -71,8 +71,8 @@ class DailyResult:
     lists : dict of str to int
         List to its number of entries.
     findings : tuple of Finding
-    seconds : mapping of str to float
-        Seconds (wall) by stage.
+    seconds, processor_seconds : mapping of str to float
+        Seconds (wall, and of all processors together) by stage.
     """
 
     as_of: dt.date
@@ -83,6 +83,7 @@ class DailyResult:
     lists: dict[str, int]
     findings: tuple[Finding, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    processor_seconds: Mapping[str, float] = field(default_factory=dict)
     _actions: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
     @property
@@ -107,6 +108,7 @@ class DailyResult:
             "lists": self.lists,
             "actions": self._actions["action"].value_counts().sort_index().to_dict() if len(self._actions) else {},
             "seconds": dict(self.seconds),
+            "processor_seconds": dict(self.processor_seconds),
             "scores": {key: scored[key] for key in ("published", "rows", "already_published")},
             "findings": [finding.as_dict() for finding in self.findings],
         }
@@ -169,7 +171,7 @@ def run_daily(
             with stage("records"):
                 result = _log_day(scores, result, say)
     say(stages.line())
-    return replace(result, seconds=stages.seconds)
+    return replace(result, seconds=stages.seconds, processor_seconds=stages.processor_seconds)
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,8 @@ class ScoreResult:
         Whose scores `rows` and `table` are about.
     kinds : mapping of str to int
         Rows of each kind in the set.
-    seconds : mapping of str to float
-        Seconds (wall) by stage; empty where it is part of a larger job.
+    seconds, processor_seconds : mapping of str to float
+        Seconds (wall, and of all processors together) by stage; empty where it is part of a larger job.
     """
 
     as_of: dt.date
@@ -96,6 +96,7 @@ class ScoreResult:
     model: str = CHURN
     kinds: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    processor_seconds: Mapping[str, float] = field(default_factory=dict)
     _table: pa.Table | None = None
 
     @property
@@ -130,6 +131,7 @@ class ScoreResult:
             "model_sha256": self.model_sha256,
             "already_published": self.already_published,
             "seconds": dict(self.seconds),
+            "processor_seconds": dict(self.processor_seconds),
             "findings": [finding.as_dict() for finding in self.findings],
         }
 
@@ -192,7 +194,7 @@ def score(
         scores = day_scores(workspace, tables, day, load_policy(workspace), required=kind)
         result = publish_scores(scores, kind, force=force, dry_run=dry_run, say=say)
     say(stages.line())
-    return replace(result, seconds=stages.seconds)
+    return replace(result, seconds=stages.seconds, processor_seconds=stages.processor_seconds)
 
 
 @dataclass(frozen=True)

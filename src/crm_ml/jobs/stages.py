@@ -13,13 +13,15 @@ class Stages:
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
+        self._worked: dict[str, float] = {}
         self._open: list[str] = []
-        self._since = time.perf_counter()
+        self._since = time.perf_counter(), time.process_time()
 
     def _turn(self) -> None:
-        now = time.perf_counter()
+        now = time.perf_counter(), time.process_time()
         if self._open:
-            self._seconds[self._open[-1]] = self._seconds.get(self._open[-1], 0.0) + now - self._since
+            for sums, end, begin in zip((self._seconds, self._worked), now, self._since, strict=True):
+                sums[self._open[-1]] = sums.get(self._open[-1], 0.0) + end - begin
         self._since = now
 
     @contextmanager
@@ -37,6 +39,11 @@ class Stages:
     def seconds(self) -> dict[str, float]:
         """Seconds (wall) of each stage so far, in the order in which they began."""
         return {name: round(seconds, 3) for name, seconds in self._seconds.items()}
+
+    @property
+    def processor_seconds(self) -> dict[str, float]:
+        """Seconds of all processors together."""
+        return {name: round(seconds, 3) for name, seconds in self._worked.items()}
 
     def line(self) -> str:
         """Return them in one line."""

@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -88,11 +89,27 @@ class Entries:
 
     def of(self, list_id: str) -> pd.DataFrame:
         """Return the rows of one list, first rank first."""
-        return self.entries[self.entries["list_id"] == list_id]
+        return self.entries.iloc[self._places.get(list_id, [])]
 
     def gone_from(self, list_id: str) -> pd.DataFrame:
         """Return who is no longer on one list."""
-        return self.gone[self.gone["list_id"] == list_id]
+        return self.gone.iloc[self._gone_places.get(list_id, [])]
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        return _places(self.entries)
+
+    @cached_property
+    def _gone_places(self) -> dict[str, list[int]]:
+        return _places(self.gone)
+
+
+def _places(frame: pd.DataFrame) -> dict[str, list[int]]:
+    """Return where the rows of each list are: looked up for every file of every list."""
+    found: dict[str, list[int]] = {}
+    for place, list_id in enumerate(frame["list_id"].tolist()):
+        found.setdefault(list_id, []).append(place)
+    return found
 
 
 def action_key(as_of: dt.date, subject_type: str, subject_id: str, action: str) -> str:
