@@ -254,6 +254,7 @@ class DayScores:
     def __init__(self, workspace: Workspace, seen: Seen, policy: Policy, *, everything: bool = False) -> None:
         self.workspace, self.seen, self.policy = workspace, seen, policy
         self._wanted = replace(beside_of(policy), everything=everything)
+        self.progress: Callable[[str], None] | None = None
         # the model is checked even when there is nothing to do: damage is better found today than when it is needed
         self.serving: Serving = serving_model(workspace, CHURN, seen.day)
         self.before = set_before(workspace.published, seen.day, KIND)
@@ -303,7 +304,7 @@ class DayScores:
         """The table and what it was computed from."""
         # windows of a category of goods need the orders as they were seen
         seen = self.seen.customers if self.how.outcome.category is None else self.seen.visible
-        return score_customers(self.seen.tables, seen, self.how, self._wanted)
+        return score_customers(self.seen.tables, seen, self.how, self._wanted, progress=self.progress)
 
     @cached_property
     def beside(self) -> pd.DataFrame:
@@ -429,13 +430,15 @@ def publish_scores(scores: DaySet, kind: str, *, force: bool, dry_run: bool, say
             each.how  # noqa: B018 - all models are loaded before anything is computed
     crash_point("score.model_loaded")
     say("computing features, scores and reasons")
+    if scores.churn is not None:
+        scores.churn.progress = say
     tables = {name: each.scored.table for name, each in scores.parts.items()}
     crash_point("score.predicted")
     findings += [finding for each in scores.parts.values() for finding in each.findings]
     rows = {name: table.num_rows for name, table in tables.items()}
     published = None
     if not dry_run:
-        say(f"publishing {' + '.join(map(str, rows.values()))} rows")
+        say(f"publishing {' + '.join(f'{many:,}' for many in rows.values())} rows")
         keep = part.workspace.settings.keep_sets
         files = {SCORES[name].file: partial(write_scores, table) for name, table in tables.items()}
         with stage("publishing"):

@@ -7,7 +7,7 @@ reasons, the features of those who may still be among them wait in a pool until 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +71,14 @@ class Beside:
     everything: bool = False
 
 
-def score_customers(tables: Tables, seen: Tables, how: Scoring, beside: Beside | None = None) -> Scored:
+def score_customers(
+    tables: Tables,
+    seen: Tables,
+    how: Scoring,
+    beside: Beside | None = None,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> Scored:
     """Return the scores of the customers that are eligible on the day, highest priority first.
 
     Parameters
@@ -84,6 +91,8 @@ def score_customers(tables: Tables, seen: Tables, how: Scoring, beside: Beside |
         Model, day and definitions.
     beside : Beside, optional
         What else is wanted.
+    progress : callable, optional
+        Gets one line per batch, where there are several.
 
     Raises
     ------
@@ -98,8 +107,12 @@ def score_customers(tables: Tables, seen: Tables, how: Scoring, beside: Beside |
         nothing = how.model.contributions(pd.DataFrame({f.id: np.zeros(0) for f in features}))
         return Scored(SCHEMA.empty_table(), spine, nothing, Effects(0, {}, {}), spine)
     day = _Day(spine, seen, how, [name for name in wanted.names if name in {f.id for f in features}])
+    done = 0
     for rows, columns in _batches(feature_parts(tables, spine, features=features)):
         day.take(rows, columns)
+        done += len(rows)
+        if progress is not None and len(rows) < len(spine):
+            progress(f"scored {done:,} of {len(spine):,} customers")
     return day.scored()
 
 
