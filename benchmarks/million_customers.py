@@ -335,8 +335,8 @@ COLOURS = {
 
 
 def picture(found: Mapping[str, Any]) -> str:
-    """Draw where the time goes: both sides on one scale, and ours again on a scale of its own."""
-    stock, ours = found["stock"]["seconds"], found["ours"]["seconds"]
+    """Draw where processor time goes: both sides on one scale, and ours again on a scale of its own."""
+    stock, ours = found["stock"]["processor_seconds"], found["ours"]["processor_seconds"]
     wide, left, parts = 640, 150, []
     rows = (
         (36, "stock parts", stock, sum(stock.values())),
@@ -366,7 +366,7 @@ def picture(found: Mapping[str, Any]) -> str:
         legend.append(f'<text x="{x + 18}" y="{y}" class="t">{name} {seconds:.1f}{theirs} s</text>')
     sizes = (f"{found[key]:,} {word}" for key, word in
              (("customers", "customers"), ("order_lines", "order lines"), ("contacts", "contacts")))  # fmt: skip
-    head = f"{', '.join(sizes)}, one day"
+    head = f"{', '.join(sizes)}, one day: seconds of processors"
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 300" width="860" height="300" role="img" '
         f'aria-label="Where the time goes: {head}"><style>text{{font:13px sans-serif;fill:#1f2328}}'
