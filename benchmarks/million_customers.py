@@ -328,7 +328,7 @@ def _after(seconds: Mapping[str, float]) -> float:
 
 
 COLOURS = {
-    "start": "#8b949e", "reading": "#0b4a82", "comparing": "#5b8db8", "model": "#8b949e", "features": "#12758a",
+    "start": "#57606a", "reading": "#0b4a82", "comparing": "#5b8db8", "model": "#8b949e", "features": "#12758a",
     "scores": "#b98900", "tiers": "#7a5195", "reasons": "#c8502a", "decisions": "#9a6fb0", "lists": "#3f7f3f",
     "publishing": "#77a877", "records": "#8b949e",
 }  # fmt: skip
@@ -371,9 +371,10 @@ def picture(found: Mapping[str, Any]) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 300" width="860" height="300" role="img" '
         f'aria-label="Where the time goes: {head}"><style>text{{font:13px sans-serif;fill:#1f2328}}'
         ".w{fill:#fff;font-size:12px}.h{font-weight:bold}</style>"
-        f'<rect width="860" height="300" fill="#fff"/><text x="{left}" y="20" class="h">{head}</text>'
+        f'<rect width="860" height="300" fill="#fff"/><text x="10" y="20" class="h">{head}</text>'
         + "".join((*parts, *legend))
-        + "</svg>\n"
+        + f'<text x="{left}" y="294" class="t">in brackets: stock parts; their reasons are measured on '
+        f"{found['stock']['pred_contrib_measured_rows']:,} rows and multiplied</text>" + "</svg>\n"
     )
 
 
