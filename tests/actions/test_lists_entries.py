@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from listed_day import BEFORE, DAY, LATE, PAYS, REST, before, customer, entries_of, manager, reason, staff, tables
 
-from crm_ml.actions.lists import action_key, make_entries, responsible
+from crm_ml.actions.lists import Gathering, action_key, make_entries, responsible
 from crm_ml.actions.lists.entries import raising_reasons
 from crm_ml.errors import UsageError
 
@@ -141,7 +141,7 @@ def test_without_managers_and_customers_there_is_one_empty_list() -> None:
 def test_an_objector_who_was_decided_on_is_named_nowhere() -> None:
     row = customer("a", action="none", held_by="objection", rule="objection")
     made = entries_of([row, customer("b")], None, previous=[before("a")])
-    assert "a" not in set(made.frame["subject_id"])
+    assert "a" not in set(made.decided["subject_id"].to_pylist())
     assert whys(made) == {}
 
 
@@ -264,3 +264,29 @@ def test_whoever_is_not_scored_is_named_only_if_that_is_allowed() -> None:
 
 def test_customers_that_stay_are_not_gone() -> None:
     assert whys(entries_of([customer("a")], previous=[before("a")])) == {}
+
+
+def test_blocks_of_any_size_give_the_lists_of_all_at_once() -> None:
+    rows = [
+        customer(f"k{at:02}", account_manager_id=f"AM{at % 3}", expected_gain=float(at * 7 % 11)) for at in range(30)
+    ]
+    subjects, decisions = tables(rows)
+    people = staff(*(manager(f"AM{number}", daily_capacity=4 + number) for number in range(3)))
+    last = pd.DataFrame([before("k01"), before("k07", list_id="AM2"), before("gone", list_id="AM0")])
+    how = {"as_of": DAY, "default_capacity": 10, "previous": last}
+    whole = make_entries(subjects, decisions, people, may_be_named={"gone": "Gone"}, **how)
+    assert [head.waiting for head in whole.heads] == [6, 5, 4]
+    for size in (1, 7):
+        gathering = Gathering(people, **how)
+        for begin in range(0, len(subjects), size):
+            gathering.add(subjects.iloc[begin : begin + size], decisions.iloc[begin : begin + size])
+        parts = gathering.entries(may_be_named={"gone": "Gone"})
+        pd.testing.assert_frame_equal(parts.entries, whole.entries)
+        pd.testing.assert_frame_equal(parts.gone, whole.gone)
+        assert parts.heads == whole.heads
+        assert parts.decided.equals(whole.decided.combine_chunks())
+
+
+def test_reasons_that_were_not_made_are_said_to_be_missing() -> None:
+    assert raising_reasons([], "de") == ["Gründe wurden hierfür nicht ermittelt."]
+    assert raising_reasons([REST], "de") == ["Kein einzelner Grund sticht heraus."]

@@ -4,6 +4,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -47,3 +50,18 @@ def test_shared_bins_and_rows_that_are_seen_give_the_results_of_those_that_are_n
         assert 0 <= way["failed"] <= way["fits"] <= 6
         if "auc_less_exact" in way:
             assert way["auc_less_exact"]["low"] <= way["auc_less_exact"]["value"] <= way["auc_less_exact"]["high"]
+
+
+def test_a_firm_is_scored_like_with_stock_parts_and_the_picture_shows_every_stage(tmp_path) -> None:
+    picture = tmp_path / "million.svg"
+    sizes = ("--customers", "1500", "--lines", "15000", "--contacts", "15000", "--sample", "1500")
+    found = run("million_customers.py", *sizes, "--picture", str(picture))
+    assert found["compared"]["rows"] == found["stock"]["rows"] > 1400
+    assert found["lists"]["lists"] == 2
+    assert 0 < found["lists"]["entries"] <= 2 * 9
+    stages = found["ours"]["seconds"]
+    assert {"start", "reading", "features", "scores", "reasons", "tiers", "lists", "publishing"} <= set(stages)
+    assert sum(stages.values()) == pytest.approx(found["ours"]["wall"])
+    drawn = ElementTree.fromstring(picture.read_text())
+    texts = {text.text.split(" ")[0] for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    assert set(stages) <= texts

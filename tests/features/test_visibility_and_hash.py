@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from crm_ml.features import cutoff_us, data_hash, sees_any, visible
+from crm_ml.features import cutoff_us, data_hash, fingerprint, sees_any, visible
 from crm_ml.features.timeline import FOREVER, NULL
 from crm_ml.features.visibility import known_times
 
@@ -215,3 +215,32 @@ def test_the_hash_sees_every_visible_value(tables, firm):
     assert data_hash(tables(zone="UTC", order_lines=firm), CUTOFF) != expected
     with_more = tables(order_lines=firm, customers={"customer_id": ["1"]})
     assert data_hash(with_more, CUTOFF) != expected
+
+
+def test_the_hash_does_not_depend_on_how_many_rows_are_hashed_together(tables, firm, monkeypatch) -> None:
+    made = tables(order_lines=firm)
+    expected = data_hash(made, LATER)
+    monkeypatch.setattr(fingerprint, "ROWS_AT_ONCE", 1)
+    assert data_hash(made, LATER) == expected
+
+
+@pytest.mark.parametrize("pair", [("a", "b"), ("", None), ("ab", "ba"), ("a", "a\0"), ("ä", "a\u0308x")])
+def test_texts_that_differ_change_the_hash(tables, firm, pair) -> None:
+    one, other = (tables(order_lines=firm.assign(product_id=[text, "p", "p", "p"])) for text in pair)
+    frames = [made.frames["order_lines"]["product_id"].to_pylist() for made in (one, other)]
+    assert (data_hash(one, LATER) == data_hash(other, LATER)) == (frames[0] == frames[1])
+
+
+def test_a_value_that_moves_to_another_row_changes_the_hash(tables, firm) -> None:
+    swapped = firm.assign(net_amount=firm["net_amount"].to_numpy()[::-1])
+    assert swapped["net_amount"].tolist() != firm["net_amount"].tolist()
+    assert data_hash(tables(order_lines=swapped), LATER) != data_hash(tables(order_lines=firm), LATER)
+
+
+def test_texts_that_are_held_as_codes_have_the_same_hash(tables, firm) -> None:
+    made = tables(order_lines=firm)
+    frame = made.frames["order_lines"]
+    place = frame.column_names.index("customer_id")
+    coded = frame.set_column(place, "customer_id", frame["customer_id"].dictionary_encode())
+    other = replace(made, frames={**made.frames, "order_lines": coded})
+    assert data_hash(other, CUTOFF) == data_hash(made, CUTOFF)

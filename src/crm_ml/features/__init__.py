@@ -18,6 +18,7 @@ from crm_ml.features.catalogue import (
     remove_feature,
     sources,
 )
+from crm_ml.features.fingerprint import data_hash
 from crm_ml.features.labels import churn_labels, label_horizons, make_spine, usual_gap_days
 from crm_ml.features.lead_rows import before_target, lead_labels, lead_moments, lead_spine, lead_training_rows
 from crm_ml.features.outcome import Outcome, OwnGap
@@ -36,7 +37,7 @@ from crm_ml.features.spec import (
 from crm_ml.features.streams import STREAMS
 from crm_ml.features.subjects import CUSTOMER, LEAD, Subject
 from crm_ml.features.timeline import cutoff_us, shift_days
-from crm_ml.features.visibility import data_hash, sees_any, visible
+from crm_ml.features.visibility import sees_any, visible
 
 __all__ = [
     "CATALOGUE",

@@ -1,8 +1,7 @@
-"""What was known at a cutoff: the tables as they would have looked then, and a hash of exactly that."""
+"""What was known at a cutoff: the tables as they would have looked then."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +12,13 @@ import pyarrow.compute as pc
 from crm_ml import names as n
 from crm_ml.features.rows import integers, seen_span
 from crm_ml.features.timeline import FOREVER, I64, NULL
-from crm_ml.tables.identifiers import coded, is_coded, one_piece, places_among, used_levels
+from crm_ml.tables.identifiers import coded, is_coded, one_piece
 from crm_ml.tables.schemas import SCHEMAS
 from crm_ml.tables.values import as_array
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from crm_ml.tables import Tables
 
 _HOLDS_WITHOUT_TIME = {(n.CUSTOMERS, "status")}
@@ -78,6 +79,24 @@ def sees_any(tables: Tables, table: str, cutoff_us: int) -> bool:
 
 
 def _visible_frame(tables: Tables, table: str, cutoff: int) -> pa.Table:
+    frame = with_late_values_hidden(tables, table, cutoff)
+    if SCHEMAS[table].event_time:
+        seen_now = seen_at(tables, table, cutoff)
+        frame = frame if seen_now.all() else frame.filter(pa.array(seen_now))
+    return frame.combine_chunks()
+
+
+def seen_at(tables: Tables, table: str, cutoff: int) -> NDArray[np.bool_]:
+    """Return which rows of a table are visible at a cutoff; rows without an event time always are."""
+    if not SCHEMAS[table].event_time:
+        return np.ones(len(tables.stored[table]), bool)
+    _, seen, until = seen_span(tables, table)
+    seen_now = (seen < cutoff) & (cutoff <= until)
+    return np.asarray(seen_now)
+
+
+def with_late_values_hidden(tables: Tables, table: str, cutoff: int) -> pa.Table:
+    """Return all rows of a table with those values null, or in their earlier state, that arrived later."""
     frame, schema = tables.stored[table], SCHEMAS[table]
     for column in frame.column_names:
         before = schema.column(column).hidden if column in schema.column_names else None
@@ -87,11 +106,7 @@ def _visible_frame(tables: Tables, table: str, cutoff: int) -> pa.Table:
         if late.any():
             masked = _masked(one_piece(frame.column(column)), late, before)
             frame = frame.set_column(frame.column_names.index(column), frame.schema.field(column), masked)
-    if schema.event_time:
-        _, seen, until = seen_span(tables, table)
-        seen_now = (seen < cutoff) & (cutoff <= until)
-        frame = frame if seen_now.all() else frame.filter(pa.array(seen_now))
-    return frame.combine_chunks()
+    return frame
 
 
 def _masked(array: pa.Array, late: np.ndarray, before: object) -> pa.Array:
@@ -132,58 +147,3 @@ def _with_stage_values(then: Tables) -> pa.Table:
         place = deals.column_names.index(column)
         deals = deals.set_column(place, deals.schema.field(place), pc.coalesce(value, deals.column(column)))
     return deals.combine_chunks()
-
-
-def data_hash(tables: Tables, cutoff_us: int) -> str:
-    """Return the SHA-256 of everything that is visible at a cutoff (UTC microseconds), as hexadecimal text.
-
-    It covers the names of the mapped tables and columns, the zone, the currency and all visible values, whatever the
-    order of rows, files or columns. Rows and values that are not visible never change it.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from crm_ml.tables import from_frames
-    >>> lines = pd.DataFrame({"order_id": ["A", "B"], "customer_id": ["7", "8"], "net_amount": [1, 2],
-    ...                       "ordered_at": ["2026-01-05", "2026-02-04"]})
-    >>> cutoff = 1_768_000_000_000_000  # 9 January 2026
-    >>> both, one = from_frames({"order_lines": lines}), from_frames({"order_lines": lines[:1]})
-    >>> data_hash(both, cutoff) == data_hash(one, cutoff)
-    True
-    >>> data_hash(both, cutoff) == data_hash(both, 2 * cutoff)
-    False
-    """
-    then = visible(tables, cutoff_us)
-    whole = hashlib.sha256()
-    _feed(whole, then.zone, then.currency)
-    for table in sorted(then.stored):
-        frame = then.stored[table]
-        columns = sorted({*tables.mapped.get(table, ()), *tables.attributes.get(table, ())} & set(frame.column_names))
-        _feed(whole, "table", table, str(len(frame)))
-        sorted_columns = []
-        for column in columns:
-            type_ = frame.schema.field(column).type
-            texts: tuple[str, ...] = ()
-            if is_coded(frame.column(column)) or pa.types.is_string(type_) or pa.types.is_large_string(type_):
-                type_ = pa.string()
-                used = used_levels(frame.column(column)).sort()
-                texts, values = tuple(used.to_pylist()), places_among(frame.column(column), used)
-                values = np.where(values < 0, NULL, values)
-            elif pa.types.is_floating(type_):
-                floats = pc.fill_null(frame.column(column), np.nan).to_numpy() + 0.0  # one zero, not two
-                values = floats.astype(np.float64).view(np.int64)
-            else:
-                values = integers(frame, column)
-            sorted_columns.append((column, str(type_), texts, values))
-        order = np.lexsort([values for _, _, _, values in reversed(sorted_columns)]) if columns else np.arange(0)
-        for column, type_name, texts, values in sorted_columns:
-            _feed(whole, "column", column, type_name, str(len(texts)), *texts)
-            whole.update(values[order].astype("<i8").tobytes())
-    return whole.hexdigest()
-
-
-def _feed(whole: hashlib._Hash, *texts: str) -> None:
-    for text in texts:
-        raw = text.encode("utf-8", "surrogatepass")
-        whole.update(len(raw).to_bytes(8, "little"))
-        whole.update(raw)

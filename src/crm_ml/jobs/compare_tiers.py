@@ -89,7 +89,7 @@ def tier_change(
             code="feature_not_declared",
         )
         return None, [_not_compared(undeclared)]
-    cost = frame[n.COST_365D] if "cost_amount" in seen.visible.mapped.get(n.ORDER_LINES, frozenset()) else None
+    cost = frame[n.COST_365D] if "cost_amount" in seen.tables.mapped.get(n.ORDER_LINES, frozenset()) else None
     value = value_at_stake(frame[n.NET_REVENUE_365D], cost=cost, margin_rate=settings.margin_rate)
     rules = load_policy(workspace).tiers
     scored = []

@@ -7,17 +7,19 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import crm_ml
 from crm_ml import names as n
-from crm_ml.actions.lists import Entries, ListContext, ListHead, Notice, list_files, make_entries
+from crm_ml.actions.lists import Entries, Gathering, ListContext, ListHead, Notice, list_files
 from crm_ml.actions.lists.files import customers_beside, join_tables, lead_list_files, leads_beside, tables_of
 from crm_ml.actions.lists.speaking import LEAD
 from crm_ml.actions.lists.tables_out import actions_table
@@ -39,7 +41,8 @@ from crm_ml.jobs.publish import SetPlan, Writer, clean, publish_set, published_s
 from crm_ml.jobs.score import DayScores, DaySet, ScoreResult, damaged_set, day_scores, publish_scores
 from crm_ml.jobs.score_files import SCORES
 from crm_ml.jobs.settings import Workspace
-from crm_ml.jobs.subjects import CUSTOMER, managers_frame, nameable, subjects_frame
+from crm_ml.jobs.stages import measured, stage
+from crm_ml.jobs.subjects import CUSTOMER, DaySubjects, managers_frame, nameable
 from crm_ml.strict import canonical_json
 from crm_ml.tables import Tables
 
@@ -47,6 +50,7 @@ KIND = "lists"
 ACTIONS_FILE = "actions.parquet"
 LIST_SCHEMA_VERSION = 2
 """Raised whenever the same inputs give other lists than before."""
+_SUBJECTS_AT_ONCE = 65_536
 _PACKAGES = ("holidays", "jinja2", "pandas", "pyarrow", "xlsxwriter")
 
 
@@ -67,6 +71,8 @@ class DailyResult:
     lists : dict of str to int
         List to its number of entries.
     findings : tuple of Finding
+    seconds, processor_seconds : mapping of str to float
+        Seconds (wall, and of all processors together) by stage.
     """
 
     as_of: dt.date
@@ -76,6 +82,8 @@ class DailyResult:
     already_published: bool
     lists: dict[str, int]
     findings: tuple[Finding, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    processor_seconds: Mapping[str, float] = field(default_factory=dict)
     _actions: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
     @property
@@ -99,6 +107,8 @@ class DailyResult:
             "already_published": self.already_published,
             "lists": self.lists,
             "actions": self._actions["action"].value_counts().sort_index().to_dict() if len(self._actions) else {},
+            "seconds": dict(self.seconds),
+            "processor_seconds": dict(self.processor_seconds),
             "scores": {key: scored[key] for key in ("published", "rows", "already_published")},
             "findings": [finding.as_dict() for finding in self.findings],
         }
@@ -145,11 +155,12 @@ def run_daily(
     say = progress or (lambda _line: None)
     policy, said = checked_policy(workspace)
     lead_policy = load_lead_policy(workspace)
-    with nullcontext() if dry_run else locked(workspace.published, f"daily as of {day}"):
+    with measured() as stages, nullcontext() if dry_run else locked(workspace.published, f"daily as of {day}"):
         if not dry_run:
             clean(workspace.published)
         say("reading tables")
-        tables = read_inputs(workspace, only={*CHURN_TABLES, *LEAD_TABLES, n.ACTION_LOG})
+        with stage("reading"):
+            tables = read_inputs(workspace, only={*CHURN_TABLES, *LEAD_TABLES, n.ACTION_LOG})
         crash_point("daily.tables_read")
         scores = day_scores(workspace, tables, day, policy)
         scored = publish_scores(scores, next(iter(scores.parts)), force=force, dry_run=dry_run, say=say)
@@ -157,8 +168,10 @@ def run_daily(
         morning = Morning(scores, policy, lead_policy, tables, scored, tuple(said))
         result = _publish_lists(morning, force=force, dry_run=dry_run, say=say)
         if not dry_run:
-            result = _log_day(scores, result, say)
-    return result
+            with stage("records"):
+                result = _log_day(scores, result, say)
+    say(stages.line())
+    return replace(result, seconds=stages.seconds, processor_seconds=stages.processor_seconds)
 
 
 @dataclass(frozen=True)
@@ -192,7 +205,7 @@ def _publish_lists(morning: Morning, *, force: bool, dry_run: bool, say: Callabl
     crash_point("daily.inputs_compared")
     crowded: list[Finding] = []
     if morning.scores.churn is not None:
-        crowded = list(crowded_tiers(_score_rows(morning, CHURN)["risk_tier"].tolist(), day.isoformat()))
+        crowded = list(crowded_tiers(_score_rows(morning, CHURN, ["risk_tier"])["risk_tier"].tolist(), day.isoformat()))
     found = (*morning.said_of_policy, *morning.tables.findings, *morning.scored.findings)
     findings = dict.fromkeys([*found, *damaged_set(plan, state), *crowded])
     if not (force or dry_run) and state.intact and state.inputs_hash == plan.inputs_hash:
@@ -204,7 +217,8 @@ def _publish_lists(morning: Morning, *, force: bool, dry_run: bool, say: Callabl
     published = None
     if not dry_run:
         say(f"publishing {len(made.heads)} lists with {made.table.num_rows} entries")
-        published = publish_set(plan, made.files, keep_sets=workspace.settings.keep_sets)
+        with stage("publishing"):
+            published = publish_set(plan, made.files, keep_sets=workspace.settings.keep_sets)
         crash_point("daily.lists_published")
     return _result(morning, published, made.table.to_pandas(), findings, done=False, heads=made.heads)
 
@@ -246,17 +260,24 @@ def _customers(morning: Morning, answers: pd.DataFrame, previous: pd.DataFrame |
     churn = morning.scores.churn
     if churn is None:
         return None
-    subjects = subjects_frame(churn, _score_rows(morning, CHURN), answers, morning.tables, morning.policy)
     before = None if previous is None else previous[previous["subject_type"] == CUSTOMER].reset_index(drop=True)
-    return make_entries(
-        subjects,
-        decide(subjects, morning.policy, as_of=morning.day),
+    subjects = DaySubjects(churn, _scores(morning), answers, morning.tables, morning.policy)
+    gathering = Gathering(
         managers_frame(morning.tables),
         as_of=morning.day,
         default_capacity=morning.policy.daily_capacity,
         previous=before,
-        may_be_named=nameable(churn.seen.visible),
     )
+    for begin in range(0, max(len(subjects), 1), _SUBJECTS_AT_ONCE):
+        with stage("decisions"):
+            some = subjects.block(begin, _SUBJECTS_AT_ONCE)
+            decisions = decide(some, morning.policy, as_of=morning.day)
+        with stage("lists"):
+            gathering.add(some, decisions)
+    with stage("lists"):
+        gone = () if before is None else before["subject_id"].tolist()
+        named = nameable(churn.seen.customers, gone)
+        return gathering.entries(may_be_named=named, reasons_of=partial(_reasons_of, morning))
 
 
 def _leads(morning: Morning, answers: pd.DataFrame, previous: pd.DataFrame | None) -> Entries | None:
@@ -385,12 +406,31 @@ def _note(path: Path, run_id: str) -> None:
     path.write_text(f"{run_id}\n", encoding="ascii")
 
 
-def _score_rows(morning: Morning, kind: str) -> pd.DataFrame:
+def _score_rows(morning: Morning, kind: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    frame: pd.DataFrame = _score_table(morning, kind, columns).to_pandas()
+    return frame
+
+
+def _score_table(morning: Morning, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
     if morning.scored.published is None:
-        computed: pd.DataFrame = morning.scores.parts[kind].scored.table.to_pandas()
-        return computed
-    table: pd.DataFrame = pq.read_table(morning.scored.published / SCORES[kind].file).to_pandas()
-    return table
+        table = morning.scores.parts[kind].scored.table
+        return table if columns is None else table.select(list(columns))
+    file = morning.scored.published / SCORES[kind].file
+    return pq.read_table(file, columns=None if columns is None else list(columns))
+
+
+def _scores(morning: Morning) -> pa.Table:
+    """Return the scores of the customers without what is only needed of those who come on a list."""
+    names = (n.CUSTOMER_ID, "account_manager_id", "p_churn", "risk_tier", "value_at_stake", "priority", "notes")
+    return _score_table(morning, CHURN, names)
+
+
+def _reasons_of(morning: Morning, ids: Sequence[str]) -> list[Any]:
+    """Return the reasons of some customers."""
+    table = _score_table(morning, CHURN, (n.CUSTOMER_ID, "reasons"))
+    table = table.filter(pc.is_in(table[n.CUSTOMER_ID], pa.array(ids, pa.string())))
+    found = dict(zip(table[n.CUSTOMER_ID].to_pylist(), table["reasons"].to_pylist(), strict=True))
+    return [found[id] for id in ids]
 
 
 def _plan(morning: Morning, answers: str, before: str | None) -> SetPlan:

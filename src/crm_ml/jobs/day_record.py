@@ -10,7 +10,6 @@ import pandas as pd
 from crm_ml.jobs.score_table import Scored
 from crm_ml.jobs.tracking import RunRecord
 from crm_ml.models import Contributions
-from crm_ml.models.explain.groups import group_contributions
 from crm_ml.models.terms import CHURN_TARGET
 
 if TYPE_CHECKING:
@@ -85,11 +84,14 @@ def _record(
     metrics: Mapping[str, float],
     figures: dict[str, Figure],
 ) -> RunRecord:
-    causes = group_contributions(scored.contributions, frame=scored.features)
-    by_cause = causes.abs().mean().sort_values(ascending=False, kind="stable")
+    effects = scored.effects
+    by_cause = (pd.Series(effects.causes) / effects.rows).sort_values(ascending=False, kind="stable")
     found = {**metrics, **{f"cause_{cause}": float(size) for cause, size in by_cause.items()}}
     causes_table = by_cause.rename_axis("cause").rename("mean_abs_contribution").reset_index()
-    importance = scored.contributions.importance()
+    each = {name: total / effects.rows for name, total in effects.features.items()}
+    importance = pd.DataFrame({"feature": list(each), "mean_abs_contribution": list(each.values())}).sort_values(
+        ["mean_abs_contribution", "feature"], ascending=[False, True]
+    )
     return RunRecord(
         name=f"day {as_of}",
         params={},

@@ -274,7 +274,7 @@ def explain(
     seen = visible(own, cutoff_us(day, tables.zone))
     refuse_not_eligible(own, seen, customer_id=customer_id, day=day, churn=workspace.settings.churn)
     say("computing score, reasons and history")
-    scores = DayScores(workspace, Seen(day, own, seen, ""), load_policy(workspace))
+    scores = DayScores(workspace, Seen(day, own, ""), load_policy(workspace), everything=True)
     result = _explained(scores, tables, customer_id, said)
     if dry_run:
         return result

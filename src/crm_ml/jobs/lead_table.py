@@ -18,7 +18,7 @@ from crm_ml.actions.policy import assign_grades
 from crm_ml.actions.policy.schema import GradeRules
 from crm_ml.actions.waiting import WaitingCurve, lost_per_day
 from crm_ml.features.attributes import own_features
-from crm_ml.jobs.score_table import NOTE_RULE, REASON, Scored
+from crm_ml.jobs.score_table import NOTE_RULE, REASON, Effects, Scored, effects_of, reasons_array
 from crm_ml.models import Model
 from crm_ml.models.deal_value import DealValues
 from crm_ml.models.explain.reasons import reasons_for
@@ -103,7 +103,7 @@ def score_leads(frame: pd.DataFrame, seen: Tables, how: LeadScoring) -> Scored:
     """
     contributions = how.model.contributions(frame)
     if len(frame) == 0:
-        return Scored(LEAD_SCHEMA.empty_table(), frame, contributions)
+        return Scored(LEAD_SCHEMA.empty_table(), frame, contributions, Effects(0, {}, {}))
     p = np.clip(np.asarray(how.model.predict_proba(frame), dtype=np.float64), 0.0, 1.0)
     worth = how.values.predict(frame)
     expected = p * worth["value"].to_numpy(np.float64)
@@ -119,7 +119,7 @@ def score_leads(frame: pd.DataFrame, seen: Tables, how: LeadScoring) -> Scored:
         "grade": pa.array(_grades(expected, frame, how), pa.string()),
         "expected_value": pa.array(expected),
         "priority": pa.array(lost_per_day(expected, waited, curve=how.curve, horizon_days=how.horizon_days)),
-        "reasons": pa.array([[reason.as_dict() for reason in row] for row in told], pa.list_(REASON)),
+        "reasons": reasons_array(told),
         "notes": pa.array(_notes(how, waited), pa.list_(pa.string())),
         "model_kind": pa.array([how.model.kind] * rows),
         "model_version": pa.array([how.model_version] * rows),
@@ -133,7 +133,7 @@ def score_leads(frame: pd.DataFrame, seen: Tables, how: LeadScoring) -> Scored:
     }
     table = pa.Table.from_arrays([columns[name] for name in LEAD_SCHEMA.names], schema=LEAD_SCHEMA)
     order = [("priority", "descending"), (n.LEAD_ID, "ascending")]
-    return Scored(table.sort_by(order), frame, contributions)
+    return Scored(table.sort_by(order), frame, contributions, effects_of(frame, contributions))
 
 
 def waited_hours(frame: pd.DataFrame) -> np.ndarray:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -34,6 +35,8 @@ from crm_ml.jobs.settings import canonical_json
 MANIFEST = "manifest.json"
 _SETS = ".sets"
 _FORMAT = 1
+_SYNCING = 4
+"""Files that are brought to the disk at a time."""
 
 Writer = Callable[[Path], int]
 """Writes one file and returns its number of rows."""
@@ -214,14 +217,18 @@ def _build(plan: SetPlan, files: Mapping[str, Writer]) -> Path:
 
 def write_set(plan: SetPlan, files: Mapping[str, Writer], folder: Path) -> bytes:
     """Write the files of a set and its manifest into a folder, all brought to the disk; return the manifest's bytes."""
-    entries = {}
-    for name, write in sorted(files.items()):
-        crash_point("publish.before_file")
-        rows = write(folder / name)
-        crash_point("publish.file_written")
-        sync_file(folder / name)
-        crash_point("publish.file_synced")
-        entries[name] = {"sha256": sha256_of(folder / name), "rows": rows, "bytes": (folder / name).stat().st_size}
+    with ThreadPoolExecutor(_SYNCING) as pool:
+        syncing: dict[str, Future[dict[str, Any]]] = {}
+        for name, write in sorted(files.items()):
+            crash_point("publish.before_file")
+            rows = write(folder / name)
+            crash_point("publish.file_written")
+            # the disk works on the files before while the next one is made
+            syncing[name] = pool.submit(_synced, folder / name, rows)
+        entries = {}
+        for name, done in syncing.items():
+            entries[name] = done.result()
+            crash_point("publish.file_synced")
     manifest = {
         "format": _FORMAT,
         "kind": plan.kind,
@@ -239,6 +246,12 @@ def write_set(plan: SetPlan, files: Mapping[str, Writer], folder: Path) -> bytes
     sync_folder(folder)
     crash_point("publish.temporary_synced")
     return text.encode()
+
+
+def _synced(path: Path, rows: int) -> dict[str, Any]:
+    """Bring a file to the disk; return what the manifest says of it."""
+    sync_file(path)
+    return {"sha256": sha256_of(path), "rows": rows, "bytes": path.stat().st_size}
 
 
 def _settle(plan: SetPlan, folder: Path, manifest: bytes) -> Path:

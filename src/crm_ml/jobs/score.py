@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import crm_ml
@@ -20,7 +21,7 @@ from crm_ml import names as n
 from crm_ml.actions.policy import Policy
 from crm_ml.errors import CrmError, DamagedArtefact, DataError, Failure, Finding, HeldBack
 from crm_ml.faults import crash_point
-from crm_ml.features import cutoff_us, data_hash, visible
+from crm_ml.features import cutoff_us, data_hash, make_spine, sees_any, visible
 from crm_ml.jobs.inputs import (
     CHURN,
     CHURN_TABLES,
@@ -40,19 +41,20 @@ from crm_ml.jobs.lock import locked
 from crm_ml.jobs.policy_file import load_policy
 from crm_ml.jobs.publish import SetPlan, SetState, clean, publish_set, published_state, set_before
 from crm_ml.jobs.score_files import SCORES
+from crm_ml.jobs.score_parts import declared_beside, features_beside, score_customers
 from crm_ml.jobs.score_table import (
     FILE_NAME,
     SCHEMA,
     SCHEMA_VERSION,
     Scored,
     Scoring,
-    customer_features,
     read_previous_tiers,
-    score_customers,
     write_scores,
 )
 from crm_ml.jobs.serving import Serving, serving_model
 from crm_ml.jobs.settings import Workspace
+from crm_ml.jobs.stages import measured, stage
+from crm_ml.jobs.subjects import beside_of
 from crm_ml.tables import Tables
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ class ScoreResult:
         Whose scores `rows` and `table` are about.
     kinds : mapping of str to int
         Rows of each kind in the set.
+    seconds, processor_seconds : mapping of str to float
+        Seconds (wall, and of all processors together) by stage; empty where it is part of a larger job.
     """
 
     as_of: dt.date
@@ -91,6 +95,8 @@ class ScoreResult:
     findings: tuple[Finding, ...] = ()
     model: str = CHURN
     kinds: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    processor_seconds: Mapping[str, float] = field(default_factory=dict)
     _table: pa.Table | None = None
 
     @property
@@ -124,6 +130,8 @@ class ScoreResult:
             "model_kind": self.model_kind,
             "model_sha256": self.model_sha256,
             "already_published": self.already_published,
+            "seconds": dict(self.seconds),
+            "processor_seconds": dict(self.processor_seconds),
             "findings": [finding.as_dict() for finding in self.findings],
         }
 
@@ -176,42 +184,54 @@ def score(
     workspace, day = as_workspace(workspace), as_day(as_of)
     require_kind(workspace, kind)
     say = progress or (lambda _line: None)
-    with nullcontext() if dry_run else locked(workspace.published, f"score {kind} as of {day}"):
+    with measured() as stages, nullcontext() if dry_run else locked(workspace.published, f"score {kind} as of {day}"):
         if not dry_run:
             clean(workspace.published)
         say("reading tables")
-        tables = read_inputs(workspace, only={*CHURN_TABLES, *LEAD_TABLES})
+        with stage("reading"):
+            tables = read_inputs(workspace, only={*CHURN_TABLES, *LEAD_TABLES})
         crash_point("score.tables_read")
         scores = day_scores(workspace, tables, day, load_policy(workspace), required=kind)
-        return publish_scores(scores, kind, force=force, dry_run=dry_run, say=say)
+        result = publish_scores(scores, kind, force=force, dry_run=dry_run, say=say)
+    say(stages.line())
+    return replace(result, seconds=stages.seconds, processor_seconds=stages.processor_seconds)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The tables of a workspace and what of them is visible at the start of a day."""
+    """The tables of a workspace at the start of a day, and the hash of what of them is visible then."""
 
     day: dt.date
     tables: Tables
-    visible: Tables
     data_hash: str
+
+    @cached_property
+    def visible(self) -> Tables:
+        """What of the tables is visible."""
+        return visible(self.tables, cutoff_us(self.day, self.tables.zone))
+
+    @cached_property
+    def customers(self) -> Tables:
+        """What of the table of customers is visible: all that a table of scores needs, without a copy of the orders."""
+        return visible(self.tables.only([n.CUSTOMERS]), cutoff_us(self.day, self.tables.zone))
 
 
 def see(tables: Tables, day: dt.date, kind: str = CHURN) -> Seen:
-    """Return what of the tables of a kind is visible at the start of a day.
+    """Return the tables of a kind at the start of a day.
 
     Raises
     ------
     DataError
-        If no order is, or no lead.
+        If no order is visible, or no lead.
     """
     dated = tables.known_from.get(n.LEADS, {})
     wanted, needed = (lead_tables(dated), n.LEADS) if kind == LEADS else (CHURN_TABLES, n.ORDER_LINES)
     own = tables.only(wanted)
     cutoff = cutoff_us(day, own.zone)
-    seen = visible(own, cutoff)
-    if seen.stored[needed].num_rows == 0:
+    if not sees_any(own, needed, cutoff):
         raise nothing_visible(day, kind)
-    return Seen(day, own, seen, data_hash(own, cutoff))
+    with stage("comparing"):
+        return Seen(day, own, data_hash(own, cutoff))
 
 
 class DayScores:
@@ -224,12 +244,16 @@ class DayScores:
         The tables named in `CHURN_TABLES`, no more and no fewer: they go into the inputs.
     policy : Policy
         Its tiers are used.
+    everything : bool
+        Whether the rows that are kept with their features have all of them, not only those that are looked at.
     """
 
     kind = CHURN
 
-    def __init__(self, workspace: Workspace, seen: Seen, policy: Policy) -> None:
+    def __init__(self, workspace: Workspace, seen: Seen, policy: Policy, *, everything: bool = False) -> None:
         self.workspace, self.seen, self.policy = workspace, seen, policy
+        self._wanted = replace(beside_of(policy), everything=everything)
+        self.progress: Callable[[str], None] | None = None
         # the model is checked even when there is nothing to do: damage is better found today than when it is needed
         self.serving: Serving = serving_model(workspace, CHURN, seen.day)
         self.before = set_before(workspace.published, seen.day, KIND)
@@ -237,12 +261,22 @@ class DayScores:
     @cached_property
     def inputs(self) -> dict[str, Any]:
         """What the scores are made of."""
+        share = self.workspace.settings.reasons.share
         return {
             "config": self.workspace.config_hash,
             "data": self.seen.data_hash,
             "model": {"version": self.serving.version, "sha256": self.serving.sha256},
             "tiers": self.policy.tiers.model_dump(mode="json"),
+            # what is not said must not count
+            **({} if share == 1 else {"reasons": {"share": share, "per_list": self._per_list}}),
         }
+
+    @property
+    def _per_list(self) -> int:
+        """Return twice the entries of the longest list: some of those are held back."""
+        managers = self.seen.tables.frames.get(n.ACCOUNT_MANAGERS)
+        own = 0 if managers is None else pc.max(managers["daily_capacity"]).as_py() or 0
+        return 2 * max(int(own), self.policy.daily_capacity)
 
     @cached_property
     def how(self) -> Scoring:
@@ -260,17 +294,25 @@ class DayScores:
             model_sha256=self.serving.sha256,
             tiers=self.policy.tiers,
             previous=None if file is None or not file.exists() else read_previous_tiers(file),
+            reasons_share=settings.reasons.share,
+            per_list=self._per_list,
         )
 
     @cached_property
-    def features(self) -> pd.DataFrame:
-        """Features of the eligible customers."""
-        return customer_features(self.seen.tables, self.how)
+    def scored(self) -> Scored:
+        """The table and what it was computed from."""
+        # windows of a category of goods need the orders as they were seen
+        seen = self.seen.customers if self.how.outcome.category is None else self.seen.visible
+        return score_customers(self.seen.tables, seen, self.how, self._wanted, progress=self.progress)
 
     @cached_property
-    def scored(self) -> Scored:
-        """Features, contributions and the table."""
-        return score_customers(self.features, self.seen.visible, self.how)
+    def beside(self) -> pd.DataFrame:
+        """Of each customer the features that a policy and a list look at, by id."""
+        if "scored" not in self.__dict__:  # published before: the scores themselves are not needed again
+            how, tables = self.how, self.seen.tables
+            spine = make_spine(tables, [how.as_of], active_days=how.active_days, outcome=how.outcome)
+            return features_beside(tables, spine, declared_beside(tables, how, self._wanted))
+        return self.scored.beside
 
     @property
     def findings(self) -> list[Finding]:
@@ -383,19 +425,23 @@ def publish_scores(scores: DaySet, kind: str, *, force: bool, dry_run: bool, say
         )
     say("loading the model")
     for each in scores.parts.values():
-        each.how  # noqa: B018 - all models are loaded before anything is computed
+        with stage("model"):
+            each.how  # noqa: B018 - all models are loaded before anything is computed
     crash_point("score.model_loaded")
     say("computing features, scores and reasons")
+    if scores.churn is not None:
+        scores.churn.progress = say
     tables = {name: each.scored.table for name, each in scores.parts.items()}
     crash_point("score.predicted")
     findings += [finding for each in scores.parts.values() for finding in each.findings]
     rows = {name: table.num_rows for name, table in tables.items()}
     published = None
     if not dry_run:
-        say(f"publishing {' + '.join(map(str, rows.values()))} rows")
+        say(f"publishing {' + '.join(f'{many:,}' for many in rows.values())} rows")
         keep = part.workspace.settings.keep_sets
         files = {SCORES[name].file: partial(write_scores, table) for name, table in tables.items()}
-        published = publish_set(plan, files, keep_sets=keep)
+        with stage("publishing"):
+            published = publish_set(plan, files, keep_sets=keep)
         crash_point("score.published")
     return ScoreResult(
         **result,

@@ -1,4 +1,4 @@
-"""The table of scores: its columns, how it is computed from the visible data, and how it becomes a file."""
+"""The table of scores: its columns, how it is made of what was computed, and how it becomes a file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from crm_ml import names as n
-from crm_ml.actions import priority, value_at_stake
-from crm_ml.actions.policy import TierRules, assign_tiers
-from crm_ml.errors import Failure
-from crm_ml.features import Outcome, build_features, make_spine, usual_gap_days
-from crm_ml.features.attributes import own_features
-from crm_ml.features.outcome import CONTRACT_CANCELLED
+from crm_ml.actions import priority
+from crm_ml.actions.policy import TierRules
+from crm_ml.features import Outcome
 from crm_ml.models import Contributions, Model
-from crm_ml.models.explain.reasons import reasons_for
-from crm_ml.models.model import features_for
+from crm_ml.models.explain.groups import group_contributions
+from crm_ml.models.explain.reasons import Reason
 from crm_ml.tables import Tables
 
 FILE_NAME = "churn_scores.parquet"
@@ -34,8 +32,7 @@ NOTE_RULE = "model_is_rule"
 NOTE_RHYTHM = "rhythm_longer_than_horizon"
 NOTE_SHORT = "history_short"
 NOTE_TIER_KEPT = "tier_kept"
-_FEW_ORDER_DAYS = 3
-_VALUE_FEATURES = (n.NET_REVENUE_365D, n.COST_365D, n.ORDER_GAP_DAYS_MEAN, n.ORDER_DAYS_COUNT)
+FloatArray = NDArray[np.float64]
 
 REASON = pa.struct(
     [
@@ -86,6 +83,10 @@ class Scoring:
         ``customer_id``, ``risk_tier`` and ``tier_p`` of the set before, for tiers that do not flicker.
     outcome : Outcome
         What counts as churn; with windows of own length `horizon_days` is that of customers without a rhythm.
+    reasons_share : float
+        Share of the customers, riskiest first, who get reasons; 1: all.
+    per_list : int
+        Where that is not all: of each account manager and tier the first so many by priority get reasons besides.
     """
 
     as_of: dt.date
@@ -98,81 +99,120 @@ class Scoring:
     tiers: TierRules
     previous: pd.DataFrame | None = None
     outcome: Outcome = field(default_factory=Outcome)
+    reasons_share: float = 1.0
+    per_list: int = 20
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What moved the scores of all rows that have reasons: absolute contributions (log-odds), summed.
+
+    Attributes
+    ----------
+    rows : int
+        Rows with reasons.
+    causes, features : dict
+        Cause, or feature, to the sum.
+    """
+
+    rows: int
+    causes: dict[str, float]
+    features: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The published table, and what it was computed from (one row per customer, in the order of the spine)."""
+    """The published table, and what it was computed from.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        One row per subject.
+    features, contributions : DataFrame, Contributions
+        Some of the rows that have reasons, evenly taken, in the order of the spine: enough for a picture. All of them
+        where they are few.
+    effects : Effects
+        Of all rows that have reasons.
+    beside : DataFrame
+        Of each subject, in the order of the spine: its id, ``as_of``, ``cutoff`` and the features that were asked for.
+    """
 
     table: pa.Table
     features: pd.DataFrame
     contributions: Contributions
+    effects: Effects
+    beside: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def customer_features(tables: Tables, how: Scoring) -> pd.DataFrame:
-    """Return the features of the customers that are eligible on the day.
-
-    Raises
-    ------
-    Failure
-        If the model needs a feature that is not declared.
-    """
-    spine = make_spine(tables, [how.as_of], active_days=how.active_days, outcome=how.outcome)
-    frame = build_features(tables, spine, features=features_for(tables, [how.model]))
-    missing = [name for name in (*how.model.features, *_VALUE_FEATURES) if name not in frame.columns]
-    if missing:
-        raise Failure(
-            f"The model needs features that are not declared here: {', '.join(missing[:5])}",
-            remedy="Declare them with add_feature before scoring, as was done before training.",
-            code="feature_not_declared",
-        )
-    return frame
+def effects_of(features: pd.DataFrame, contributions: Contributions) -> Effects:
+    """Return the sums over some rows."""
+    causes = group_contributions(contributions, frame=features).abs().sum()
+    each = contributions.values.abs().sum()
+    return Effects(len(features), *({str(name): float(x) for name, x in sums.items()} for sums in (causes, each)))
 
 
-def score_customers(frame: pd.DataFrame, seen: Tables, how: Scoring) -> Scored:
-    """Return one row per eligible customer, highest priority first.
+@dataclass(frozen=True)
+class Numbers:
+    """What is said of each customer of a day, one value per row of the spine.
 
-    Parameters
+    Attributes
     ----------
-    frame : DataFrame
-        As `customer_features` gives it.
-    seen : Tables
-        What is visible at the start of the day.
-    how : Scoring
-        Model, day and definitions.
+    ids : pyarrow.Array of text
+    p, margin, value, tier_p : numpy.ndarray of float64
+    tier : numpy.ndarray of text
+    slow, short, kept : numpy.ndarray of bool
+        Who waits longer than the horizon, has few orders so far, has kept a tier of the day before.
     """
-    contributions = how.model.contributions(frame)
-    if len(frame) == 0:
-        return Scored(SCHEMA.empty_table(), frame, contributions)
-    p = np.clip(np.asarray(how.model.predict_proba(frame), dtype=np.float64), 0.0, 1.0)
-    cost = frame[n.COST_365D] if "cost_amount" in seen.mapped.get(n.ORDER_LINES, frozenset()) else None
-    value = value_at_stake(frame[n.NET_REVENUE_365D], cost=cost, margin_rate=how.margin_rate)
-    tiers, tier_p = assign_tiers(p, value, tiers=how.tiers, previous=_aligned(how.previous, frame[n.CUSTOMER_ID]))
-    kept = [tier != plain for tier, plain in zip(tiers, assign_tiers(p, value, tiers=how.tiers)[0], strict=True)]
-    told = reasons_for(
-        frame, contributions, currency=seen.currency, features=(*own_features(seen), *how.model.declared)
-    )
-    reasons = [[reason.as_dict() for reason in row] for row in told]
-    rows = len(frame)
+
+    ids: pa.Array
+    p: FloatArray
+    margin: FloatArray
+    value: FloatArray
+    tier: NDArray[np.object_]
+    tier_p: FloatArray
+    slow: NDArray[np.bool_]
+    short: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+
+
+def table_of(numbers: Numbers, reasons: pa.Array, *, base: float, seen: Tables, how: Scoring) -> pa.Table:
+    """Return the published table, highest priority first; `reasons` are one list per row."""
+    rows, worth = len(numbers.ids), priority(numbers.p, numbers.value)
     columns: dict[str, Any] = {
-        n.AS_OF: pa.array([how.as_of] * rows, pa.date32()),
-        n.CUSTOMER_ID: pa.array(frame[n.CUSTOMER_ID].to_numpy(dtype=object), pa.string()),
-        "account_manager_id": _account_managers(seen, frame[n.CUSTOMER_ID]),
-        "p_churn": pa.array(p),
-        "risk_tier": pa.array(tiers, pa.string()),
-        "value_at_stake": pa.array(value),
-        "priority": pa.array(priority(p, value)),
-        "reasons": pa.array(reasons, pa.list_(REASON)),
-        "notes": pa.array(_notes(frame, how, kept, _slow(frame, seen, how)), pa.list_(pa.string())),
-        "model_kind": pa.array([how.model.kind] * rows),
-        "model_version": pa.array([how.model_version] * rows),
-        "model_sha256": pa.array([how.model_sha256] * rows),
-        "tier_p": pa.array(tier_p),
-        "base_value": pa.array([contributions.base] * rows, pa.float64()),
-        "margin": pa.array(contributions.margin),
+        n.AS_OF: pa.array(np.full(rows, np.datetime64(how.as_of))),
+        n.CUSTOMER_ID: numbers.ids,
+        "account_manager_id": account_managers(seen, numbers.ids),
+        "p_churn": pa.array(numbers.p),
+        "risk_tier": pa.array(numbers.tier, pa.string()),
+        "value_at_stake": pa.array(numbers.value),
+        "priority": pa.array(worth),
+        "reasons": reasons,
+        "notes": _notes(numbers, how),
+        "model_kind": pa.repeat(pa.scalar(how.model.kind), rows),
+        "model_version": pa.repeat(pa.scalar(how.model_version), rows),
+        "model_sha256": pa.repeat(pa.scalar(how.model_sha256), rows),
+        "tier_p": pa.array(numbers.tier_p),
+        "base_value": pa.repeat(pa.scalar(base, pa.float64()), rows),
+        "margin": pa.array(numbers.margin),
     }
-    table = pa.Table.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
-    return Scored(table.sort_by([("priority", "descending"), (n.CUSTOMER_ID, "ascending")]), frame, contributions)
+    keys = pa.table({"priority": columns["priority"], n.CUSTOMER_ID: numbers.ids})
+    order = pc.sort_indices(keys, [("priority", "descending"), (n.CUSTOMER_ID, "ascending")])
+    # one column after the other, so that no more than one is held twice
+    return pa.Table.from_arrays([columns.pop(name).take(order) for name in SCHEMA.names], schema=SCHEMA)
+
+
+def reasons_array(told: Sequence[Sequence[Reason]]) -> pa.ListArray:
+    """Return the reasons of some rows as Arrow's lists.
+
+    Examples
+    --------
+    >>> reasons_array([[Reason("rest", None, None, 0.5, "Sonst nichts.", "Nothing else.")], []]).to_pylist()[1]
+    []
+    """
+    flat = [reason for row in told for reason in row]
+    arrays = [pa.array([getattr(reason, column.name) for reason in flat], column.type) for column in REASON]
+    ends = np.cumsum([0, *map(len, told)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.StructArray.from_arrays(arrays, fields=list(REASON)))
 
 
 def read_previous_tiers(file: Path) -> pd.DataFrame:
@@ -183,13 +223,6 @@ def read_previous_tiers(file: Path) -> pd.DataFrame:
     return frame.rename(columns={column: "tier_p"})
 
 
-def _aligned(previous: pd.DataFrame | None, ids: pd.Series) -> pd.DataFrame | None:
-    """Return the previous tiers row by row beside today's customers, null where there is none."""
-    if previous is None:
-        return None
-    return previous.set_index(n.CUSTOMER_ID).reindex(ids.to_numpy(dtype=object)).reset_index(drop=True)
-
-
 def write_scores(table: pa.Table, path: Path) -> int:
     """Write the table so that the same rows always give the same bytes; return their number."""
     pq.write_table(
@@ -198,34 +231,19 @@ def write_scores(table: pa.Table, path: Path) -> int:
     return int(table.num_rows)
 
 
-def _account_managers(seen: Tables, customer_ids: pd.Series) -> pa.Array:
+def account_managers(seen: Tables, ids: pa.Array) -> pa.Array:
+    """Return the account manager of each customer, null where none is known."""
     customers = seen.frames.get(n.CUSTOMERS)
-    ids = pa.array(customer_ids.to_numpy(dtype=object), pa.string())
     if customers is None:
         return pa.nulls(len(ids), pa.string())
     at = pc.index_in(ids, value_set=customers[n.CUSTOMER_ID].combine_chunks())
     return customers["account_manager_id"].combine_chunks().take(at)
 
 
-def _slow(frame: pd.DataFrame, seen: Tables, how: Scoring) -> np.ndarray:
-    """Return whose usual gap exceeds its label window: a pause tells little of it."""
-    if how.outcome.target == CONTRACT_CANCELLED:
-        return np.zeros(len(frame), bool)
-    gaps = frame[n.ORDER_GAP_DAYS_MEAN].to_numpy(np.float64)
-    if how.outcome.category is not None:
-        gaps = usual_gap_days(seen, frame[[n.CUSTOMER_ID, n.AS_OF]], outcome=how.outcome)
-    return np.asarray(gaps > how.outcome.horizons(gaps, how.horizon_days))
-
-
-def _notes(frame: pd.DataFrame, how: Scoring, kept: Sequence[bool], slow: np.ndarray) -> list[list[str]]:
+def _notes(numbers: Numbers, how: Scoring) -> pa.Array:
     every = [NOTE_RULE] if how.model.kind == "rule" else []
-    short = ~(frame[n.ORDER_DAYS_COUNT].to_numpy(np.float64) >= _FEW_ORDER_DAYS)
-    return [
-        [
-            *every,
-            *([NOTE_RHYTHM] if own_slow else []),
-            *([NOTE_SHORT] if own_short else []),
-            *([NOTE_TIER_KEPT] if own_kept else []),
-        ]
-        for own_slow, own_short, own_kept in zip(slow.tolist(), short.tolist(), kept, strict=True)
-    ]
+    flags = {NOTE_RHYTHM: numbers.slow, NOTE_SHORT: numbers.short, NOTE_TIER_KEPT: numbers.kept}
+    # there are few combinations: each is written down once
+    combined = sum(flag.astype(np.int64) << bit for bit, flag in enumerate(flags.values()))
+    lists = [[*every, *(note for bit, note in enumerate(flags) if code >> bit & 1)] for code in range(1 << len(flags))]
+    return pa.array(lists, pa.list_(pa.string())).take(pa.array(combined))

@@ -189,6 +189,18 @@ class TrackingSettings(Strict):
     days: bool = Field(default=True, description="log a run with figures, causes and pictures of each day's scores")
 
 
+class ReasonSettings(Strict):
+    """Who is told why."""
+
+    share: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="share of the customers, riskiest first, whose scores get reasons; below 1 also the first of each "
+        "account manager and tier by priority get them, twice as many as the longest list has entries",
+    )
+
+
 class Settings(Strict):
     """The whole of ``crm.yaml``; all keys but version, currency, timezone and tables have defaults."""
 
@@ -202,6 +214,7 @@ class Settings(Strict):
     tables: dict[str, TableMapping] = Field(min_length=1, description="where each canonical table comes from")
     churn: ChurnSettings = Field(default_factory=lambda: ChurnSettings(), description="what churn means")
     leads: LeadSettings = Field(default_factory=lambda: LeadSettings(), description="what winning a lead means")
+    reasons: ReasonSettings = Field(default_factory=lambda: ReasonSettings(), description="reasons of churn scores")
     margin_rate: float = Field(default=1.0, gt=0, le=1, description="margin per revenue where no cost is mapped")
     features: str | None = Field(
         default=None,

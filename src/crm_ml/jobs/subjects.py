@@ -1,4 +1,4 @@
-"""One row per scored customer with all that a policy may look at and a list may show."""
+"""The scored customers with all that a policy may look at and a list may show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from crm_ml import names as n
 from crm_ml.actions.holding import held_back
 from crm_ml.actions.policy import Policy
-from crm_ml.features import Feature, build_features, cutoff_us, visible
+from crm_ml.features import Feature, cutoff_us, visible
+from crm_ml.jobs.score_parts import Beside
 from crm_ml.tables import Tables
 from crm_ml.tables.zones import utc_to_local
 
@@ -23,20 +24,33 @@ if TYPE_CHECKING:
 
 CUSTOMER = "customer"
 _DISPUTES = "invoices_disputed_open_count"
+_COMPLAINTS = "policy_complaints_open_count_{days}d"
 _SHOWN = ("name", "phone", "email", "language", "marketing_basis", "is_natural_person", "profiling_objection", "status")
 
 
-def subjects_frame(
-    scores: DayScores, rows: pd.DataFrame, answers: pd.DataFrame, tables: Tables, policy: Policy
-) -> pd.DataFrame:
-    """Return the subjects of a day, one per scored customer in the order of the scores.
+def beside_of(policy: Policy) -> Beside:
+    """Return what a policy and a list look at besides the score."""
+    days = policy.open_complaint_days
+    # of late only: many firms never mark that a complaint is resolved
+    complaints = Feature(
+        id=_COMPLAINTS.format(days=days),
+        source="interactions",
+        window_days=days,
+        where={"is_complaint": 1, "is_resolved": 0},
+    )
+    names = (_DISPUTES, n.DAYS_SINCE_LAST_ORDER, *policy.features, complaints.id)
+    return Beside(tuple(dict.fromkeys(names)), (complaints,))
+
+
+class DaySubjects:
+    """The subjects of a day, one per scored customer in the order of the scores, some at a time.
 
     Parameters
     ----------
     scores : DayScores
         Of the day.
-    rows : DataFrame
-        The published scores.
+    rows : pyarrow.Table
+        The published scores; reasons are not needed.
     answers : DataFrame
         What account managers answered, as `ActionStore.state` gives it.
     tables : Tables
@@ -44,67 +58,69 @@ def subjects_frame(
     policy : Policy
         Its conditions name features; its answers say how long a customer is left alone.
     """
-    day = scores.seen.day
-    ids = rows[n.CUSTOMER_ID].to_numpy(dtype=object)
-    features = scores.features.set_index(n.CUSTOMER_ID).reindex(ids)
-    subjects = pd.DataFrame(
-        {
-            "subject_type": CUSTOMER,
-            "subject_id": ids,
-            "account_manager_id": rows["account_manager_id"].to_numpy(dtype=object),
-            "p": rows["p_churn"].to_numpy(np.float64),
-            **{name: rows[name].to_numpy() for name in ("risk_tier", "value_at_stake", "priority", "reasons", "notes")},
-            **_of_customers(scores.seen.visible, ids),
-            "open_complaint": _open_complaints(scores.seen.tables, scores.features, policy, ids),
-            "open_dispute": _counted(features, _DISPUTES),
+
+    def __init__(
+        self, scores: DayScores, rows: pa.Table, answers: pd.DataFrame, tables: Tables, policy: Policy
+    ) -> None:
+        self._rows, self._policy, day = rows, policy, scores.seen.day
+        ids = rows[n.CUSTOMER_ID].combine_chunks()
+        self._beside = scores.beside
+        self._at = pc.index_in(ids, value_set=pa.array(self._beside[n.CUSTOMER_ID], pa.string())).to_numpy()
+        self._customers = scores.seen.customers.frames.get(n.CUSTOMERS)
+        if self._customers is not None:
+            self._in_customers = pc.index_in(ids, value_set=self._customers[n.CUSTOMER_ID].combine_chunks())
+        held = held_back(
+            answers[answers["subject_type"] == CUSTOMER],
+            cool_down_days={name: action.cool_down_days for name, action in policy.actions.items()},
+            not_now_days=policy.answers.not_now_days,
+            wrong_days=policy.answers.wrong_days,
+            default_cool_down_days=policy.cool_down_days,
+        )
+        done = held[held["last_action"].notna()]
+        answered = _actions(done["subject_id"], done["last_action"], [(day - on).days for on in done["last_action_on"]])
+        actions = pd.concat([_logged(tables, day), answered], ignore_index=True)
+        newest = actions.sort_values(["days", "action"], kind="stable").drop_duplicates("subject_id")
+        self._newest, self._held = newest.set_index("subject_id"), held.set_index("subject_id")
+
+    def __len__(self) -> int:
+        return int(self._rows.num_rows)
+
+    def block(self, begin: int, count: int) -> pd.DataFrame:
+        """Return the subjects from a place in the scores on, with all that a policy may look at and a list may show."""
+        rows: pd.DataFrame = self._rows.slice(begin, count).to_pandas()
+        ids = rows[n.CUSTOMER_ID].to_numpy(dtype=object)
+        features = self._beside.iloc[self._at[begin : begin + count]]
+        open_complaint = next(f.id for f in beside_of(self._policy).also)
+        subjects = pd.DataFrame(
+            {
+                "subject_type": CUSTOMER,
+                "subject_id": ids,
+                "account_manager_id": rows["account_manager_id"].to_numpy(dtype=object),
+                "p": rows["p_churn"].to_numpy(np.float64),
+                **{name: rows[name].to_numpy() for name in ("risk_tier", "value_at_stake", "priority", "notes")},
+                **self._of_customers(begin, len(ids)),
+                "open_complaint": _counted(features, open_complaint),
+                "open_dispute": _counted(features, _DISPUTES),
+            }
+        )
+        for name in dict.fromkeys((n.DAYS_SINCE_LAST_ORDER, *self._policy.features)):
+            subjects[name] = features[name].to_numpy() if name in features else np.nan
+        found, by_id = self._newest.reindex(ids), self._held.reindex(ids)
+        subjects["last_action"] = found["action"].to_numpy(dtype=object)
+        subjects["days_since_last_action"] = found["days"].to_numpy(np.float64)
+        subjects["held_until"] = by_id["held_until"].to_numpy(dtype=object)
+        subjects["held_why"] = by_id["held_why"].to_numpy(dtype=object)
+        return subjects
+
+    def _of_customers(self, begin: int, count: int) -> dict[str, Any]:
+        """Return what is known of each customer, null where there is no table or no row."""
+        if self._customers is None:
+            return {name: np.full(count, None, object) for name in _SHOWN}
+        at, frame = self._in_customers.slice(begin, count), self._customers
+        return {
+            name: np.array(frame[name].combine_chunks().take(at).to_pylist() or [], dtype=object).reshape(count)
+            for name in _SHOWN
         }
-    )
-    for name in dict.fromkeys((n.DAYS_SINCE_LAST_ORDER, *policy.features)):
-        subjects[name] = features[name].to_numpy() if name in features else np.nan
-    held = held_back(
-        answers[answers["subject_type"] == CUSTOMER],
-        cool_down_days={name: action.cool_down_days for name, action in policy.actions.items()},
-        not_now_days=policy.answers.not_now_days,
-        wrong_days=policy.answers.wrong_days,
-        default_cool_down_days=policy.cool_down_days,
-    )
-    done = held[held["last_action"].notna()]
-    answered = _actions(done["subject_id"], done["last_action"], [(day - on).days for on in done["last_action_on"]])
-    actions = pd.concat([_logged(tables, day), answered], ignore_index=True)
-    newest = actions.sort_values(["days", "action"], kind="stable").drop_duplicates("subject_id")
-    found = newest.set_index("subject_id").reindex(ids)
-    subjects["last_action"] = found["action"].to_numpy(dtype=object)
-    subjects["days_since_last_action"] = found["days"].to_numpy(np.float64)
-    by_id = held.set_index("subject_id").reindex(ids)
-    subjects["held_until"] = by_id["held_until"].to_numpy(dtype=object)
-    subjects["held_why"] = by_id["held_why"].to_numpy(dtype=object)
-    return subjects
-
-
-def _of_customers(seen: Tables, ids: np.ndarray) -> dict[str, Any]:
-    """Return what is known of each customer, null where there is no table or no row."""
-    frame = seen.frames.get(n.CUSTOMERS)
-    if frame is None:
-        return {name: np.full(len(ids), None, object) for name in _SHOWN}
-    at = pc.index_in(pa.array(ids, pa.string()), value_set=frame[n.CUSTOMER_ID].combine_chunks())
-    return {
-        name: np.array(frame[name].combine_chunks().take(at).to_pylist() or [], dtype=object).reshape(len(ids))
-        for name in _SHOWN
-    }
-
-
-def _open_complaints(tables: Tables, frame: pd.DataFrame, policy: Policy, ids: np.ndarray) -> np.ndarray:
-    """Return who has a complaint of late that is not resolved: many firms never mark that one is."""
-    days = policy.open_complaint_days
-    recent = Feature(
-        id=f"complaints_open_count_{days}d",
-        source="interactions",
-        window_days=days,
-        where={"is_complaint": 1, "is_resolved": 0},
-    )
-    spine = frame[[n.CUSTOMER_ID, n.AS_OF, "cutoff"]]
-    counted = build_features(tables, spine, features=[recent]).set_index(n.CUSTOMER_ID).reindex(ids)
-    return _counted(counted, recent.id)
 
 
 def _counted(features: pd.DataFrame, name: str) -> np.ndarray:
@@ -157,10 +173,11 @@ def local_days(instants: np.ndarray, zone: str) -> np.ndarray:
     return np.asarray(local.astype("datetime64[us]").astype("datetime64[D]"))
 
 
-def nameable(seen: Tables) -> dict[str, str | None]:
-    """Return the names of all customers who may be named as gone from a list: all but those who object."""
+def nameable(seen: Tables, ids: Iterable[str]) -> dict[str, str | None]:
+    """Return the names of those of some customers who may be named as gone from a list: all but those who object."""
     frame = seen.frames.get(n.CUSTOMERS)
     if frame is None:
         return {}
+    frame = frame.filter(pc.is_in(frame[n.CUSTOMER_ID], pa.array(list(ids), pa.string())))
     rows = zip(*(frame[name].to_pylist() for name in (n.CUSTOMER_ID, "name", "profiling_objection")), strict=True)
     return {customer: name for customer, name, objects in rows if not objects}

@@ -142,10 +142,14 @@ class Model:
 
     def predict_proba(self, frame: pd.DataFrame) -> FloatArray:
         """Return the calibrated probability of churn per row, in [1e-6, 1 - 1e-6], never missing."""
+        return self.probability(self.margin(frame), frame)
+
+    def probability(self, margin: FloatArray, frame: pd.DataFrame) -> FloatArray:
+        """Return the calibrated probability that belongs to the log-odds `margin` of each row."""
         days = None
         if self.calibration.needs_days and AS_OF in frame.columns:
             days = pd.to_datetime(frame[AS_OF]).to_numpy("datetime64[D]")
-        return self.calibration.probability(self.margin(frame), days)
+        return self.calibration.probability(margin, days)
 
     def contributions(self, frame: pd.DataFrame) -> Contributions:
         """Return what each feature adds to the raw log-odds of each row."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from crm_ml.actions.lists.deputies import responsible
-from crm_ml.actions.lists.entries import Entries, ListHead, action_key, make_entries
+from crm_ml.actions.lists.entries import Entries, ListHead, action_key
 from crm_ml.actions.lists.files import list_files
+from crm_ml.actions.lists.gathering import Gathering, make_entries
 from crm_ml.actions.lists.look import ListContext
 from crm_ml.actions.lists.words import Notice
 
 __all__ = [
     "Entries",
+    "Gathering",
     "ListContext",
     "ListHead",
     "Notice",

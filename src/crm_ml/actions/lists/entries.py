@@ -1,4 +1,4 @@
-"""The rows of all lists: who is on whose list, in which order, and what changed."""
+"""What lists are made of: their heads, their rows, and how an action is recognised."""
 
 from __future__ import annotations
 
@@ -7,27 +7,18 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from crm_ml.actions.lists.changes import (
-    GONE_COLUMNS,
-    Names,
-    change_of,
-    first_change,
-    gone_rows,
-    subject_of,
-)
 from crm_ml.actions.lists.columns import UNASSIGNED, Language
-from crm_ml.actions.lists.deputies import Row, day_of, is_active, records, responsible, text_of
+from crm_ml.actions.lists.deputies import Row, is_active, records, text_of
 from crm_ml.actions.lists.words import TIERS, say
-from crm_ml.errors import UsageError
 
 REASONS_SHOWN = 3
 _REST = "rest"
-_ADDED = ("change", "change_de", "change_en", "reasons_de", "reasons_en", "action_id")
 
 
 @dataclass(frozen=True)
@@ -85,8 +76,8 @@ class Entries:
         ``text_en``.
     heads : tuple of ListHead
         The lists that are written, also empty ones, by id.
-    frame : DataFrame
-        Subjects and decisions side by side: all that were decided, with ``list_id`` and ``on_behalf_of``.
+    decided : pyarrow.Table
+        All decisions, in the order of the subjects (`crm_ml.actions.lists.tables_out.DECISIONS_SCHEMA`).
     """
 
     as_of: dt.date
@@ -94,76 +85,31 @@ class Entries:
     entries: pd.DataFrame
     gone: pd.DataFrame
     heads: tuple[ListHead, ...]
-    frame: pd.DataFrame = field(repr=False)
+    decided: pa.Table = field(repr=False)
 
     def of(self, list_id: str) -> pd.DataFrame:
         """Return the rows of one list, first rank first."""
-        return self.entries[self.entries["list_id"] == list_id]
+        return self.entries.iloc[self._places.get(list_id, [])]
 
     def gone_from(self, list_id: str) -> pd.DataFrame:
         """Return who is no longer on one list."""
-        return self.gone[self.gone["list_id"] == list_id]
+        return self.gone.iloc[self._gone_places.get(list_id, [])]
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        return _places(self.entries)
+
+    @cached_property
+    def _gone_places(self) -> dict[str, list[int]]:
+        return _places(self.gone)
 
 
-def make_entries(
-    subjects: pd.DataFrame,
-    decisions: pd.DataFrame,
-    managers: pd.DataFrame | None,
-    *,
-    as_of: dt.date,
-    default_capacity: int,
-    previous: pd.DataFrame | None = None,
-    may_be_named: Mapping[str, str | None] | None = None,
-) -> Entries:
-    """Put the decided actions on lists.
-
-    Parameters
-    ----------
-    subjects : DataFrame
-        One row per scored customer.
-    decisions : DataFrame
-        One row per subject, in the same order (`crm_ml.actions.policy.decide`).
-    managers : DataFrame or None
-        The table account_managers with dates of the workspace's zone; None where there is none.
-    as_of : date
-        Today.
-    default_capacity : int
-        Most rows of a list whose owner has no daily capacity.
-    previous : DataFrame or None
-        ``actions.parquet`` of the newest list set before the day; None where there is none.
-    may_be_named : mapping, optional
-        Id -> name of customers who are not scored and may still be named as gone. Objectors must not be in it.
-
-    Returns
-    -------
-    Entries
-        Ranked by expected gain (ties by id), at most the capacity per list.
-
-    Raises
-    ------
-    UsageError
-        If subjects and decisions are not about the same customers in the same order.
-    """
-    frame = _side_by_side(subjects, decisions)
-    frame = frame[(frame["held_by"] != "objection").to_numpy(bool)].reset_index(drop=True)  # named nowhere
-    owner = responsible(managers, frame["account_manager_id"].tolist(), as_of=as_of)
-    places = [owner[text_of(value)] for value in frame["account_manager_id"].tolist()]
-    frame["list_id"] = pd.Series([place[0] for place in places], index=frame.index, dtype=object)
-    frame["on_behalf_of"] = pd.Series([place[1] for place in places], index=frame.index, dtype=object)
-    staff = _staff(managers, as_of)
-    ids = set(staff) if managers is not None else set(frame["list_id"])
-    ids |= set(frame.loc[frame["action"] != "none", "list_id"])
-    if previous is not None and UNASSIGNED in set(previous["account_manager_id"]):
-        ids.add(UNASSIGNED)
-    heads = {value: _head(value, staff.get(value), default_capacity) for value in sorted(ids or {UNASSIGNED})}
-    entries, waiting = _ranked(frame, {value: head.capacity for value, head in heads.items()})
-    names = Names(_list_names(managers), may_be_named or {})
-    entries = _with_words(entries, previous, as_of=as_of, names=names)
-    gone = pd.DataFrame(columns=list(GONE_COLUMNS), dtype=object)
-    if previous is not None:
-        gone = gone_rows(previous, entries, frame, as_of=as_of, names=names)
-    finished = [_finished(head, entries, waiting.get(value, 0)) for value, head in heads.items()]
-    return Entries(as_of, _day_of_set(previous), entries, gone, tuple(finished), frame)
+def _places(frame: pd.DataFrame) -> dict[str, list[int]]:
+    """Return where the rows of each list are: looked up for every file of every list."""
+    found: dict[str, list[int]] = {}
+    for place, list_id in enumerate(frame["list_id"].tolist()):
+        found.setdefault(list_id, []).append(place)
+    return found
 
 
 def action_key(as_of: dt.date, subject_type: str, subject_id: str, action: str) -> str:
@@ -182,35 +128,27 @@ def action_key(as_of: dt.date, subject_type: str, subject_id: str, action: str) 
 def raising_reasons(reasons: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
     """Return the sentences of the first reasons that raise the risk; without any, that none stands out.
 
+    Where there are no reasons at all, not even a rest, none were made: that is said instead.
+
     Examples
     --------
     >>> late = {"group": "rhythm", "contribution": 0.4, "text_de": "Lange nichts.", "text_en": "Late."}
     >>> raising_reasons([late], "en")
     ['Late.']
-    >>> raising_reasons([], "en")
-    ['No single reason stands out.']
+    >>> rest = {"group": "rest", "contribution": 0.1, "text_de": "Sonst nichts.", "text_en": "Nothing else."}
+    >>> raising_reasons([rest], "en"), raising_reasons([], "en")
+    (['No single reason stands out.'], ['Reasons were not made for this one.'])
     """
+    if len(reasons) == 0:
+        return [say("reasons_not_made", language)]
     raising = [
         reason[f"text_{language}"] for reason in reasons if reason["group"] != _REST and reason["contribution"] > 0
     ]
     return raising[:REASONS_SHOWN] or [say("no_reason", language)]
 
 
-def _side_by_side(subjects: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
-    key = ["subject_type", "subject_id"]
-    same = len(subjects) == len(decisions) and all(subjects[name].tolist() == decisions[name].tolist() for name in key)
-    if not same:
-        raise UsageError(
-            f"decisions must be about the same customers as subjects, in the same order; found {len(decisions)} "
-            f"decisions for {len(subjects)} subjects",
-            remedy="Pass what `decide` returned for these subjects.",
-        )
-    left = subjects.reset_index(drop=True)
-    right = decisions.reset_index(drop=True)
-    return pd.concat([left, right[[name for name in right.columns if name not in left.columns]]], axis=1)
-
-
-def _staff(managers: pd.DataFrame | None, as_of: dt.date) -> dict[str, Row]:
+def staff_at(managers: pd.DataFrame | None, as_of: dt.date) -> dict[str, Row]:
+    """Return the account managers who work on a day, by id."""
     if managers is None:
         return {}
     rows = {row["account_manager_id"]: row for row in reversed(records(managers))}
@@ -236,18 +174,12 @@ def daily_capacity(managers: pd.DataFrame | None, *, as_of: dt.date, default: in
     >>> daily_capacity(managers, as_of=dt.date(2026, 3, 2), default=10)
     15
     """
-    staff = _staff(managers, as_of)
-    return sum(_head(value, row, default).capacity for value, row in staff.items()) if staff else default
+    staff = staff_at(managers, as_of)
+    return sum(head_of(value, row, default).capacity for value, row in staff.items()) if staff else default
 
 
-def _list_names(managers: pd.DataFrame | None) -> dict[str, str]:
-    if managers is None:
-        return {}
-    rows = records(managers)
-    return {row["account_manager_id"]: text_of(row.get("name")) or row["account_manager_id"] for row in rows}
-
-
-def _head(list_id: str, row: Row | None, default_capacity: int) -> ListHead:
+def head_of(list_id: str, row: Row | None, default_capacity: int) -> ListHead:
+    """Return the list of a manager, whose row of account_managers is given where there is one."""
     row = row or {}
     capacity, language = row.get("daily_capacity"), row.get("language")
     known = capacity is not None and capacity is not pd.NA and float(capacity) >= 0  # NaN is not
@@ -259,60 +191,6 @@ def _head(list_id: str, row: Row | None, default_capacity: int) -> ListHead:
         text_of(row.get("phone")),
         int(capacity) if known and capacity is not None else default_capacity,
     )
-
-
-def _ranked(frame: pd.DataFrame, capacity: Mapping[str, int]) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return the rows that fit, ranked per list, and how many of each list do not fit."""
-    acted = frame[frame["action"] != "none"]
-    by = ["list_id", "expected_gain", "subject_type", "subject_id"]
-    acted = acted.sort_values(by, ascending=[True, False, True, True], kind="stable", na_position="last")
-    rank = acted.groupby("list_id", sort=False).cumcount() + 1
-    most = acted["list_id"].map(dict(capacity)).astype(np.int64)
-    fits = (rank <= most).to_numpy(bool)
-    entries = acted[fits].assign(rank=rank[fits].astype(np.int64)).reset_index(drop=True)
-    left_out = acted.loc[~fits, "list_id"].value_counts()
-    return entries, {str(key): int(value) for key, value in left_out.items()}
-
-
-def _with_words(entries: pd.DataFrame, previous: pd.DataFrame | None, *, as_of: dt.date, names: Names) -> pd.DataFrame:
-    before = {} if previous is None else {subject_of(row): row for row in records(previous)}
-    rows = []
-    for row in records(entries):
-        subject = subject_of(row)
-        change = first_change() if previous is None else change_of(row, before.get(subject), names=names)
-        reasons = row["reasons"]
-        rows.append(
-            (
-                change.kind,
-                change.de,
-                change.en,
-                raising_reasons(reasons, "de"),
-                raising_reasons(reasons, "en"),
-                action_key(as_of, *subject, row["action"]),
-            )
-        )
-    columns = {
-        name: pd.Series([row[at] for row in rows], index=entries.index, dtype=object) for at, name in enumerate(_ADDED)
-    }
-    return entries.assign(**columns)
-
-
-def _finished(head: ListHead, entries: pd.DataFrame, waiting: int) -> ListHead:
-    absent = entries.loc[entries["list_id"] == head.list_id, "on_behalf_of"].dropna()
-    return ListHead(
-        head.list_id,
-        head.name,
-        head.language,
-        head.email,
-        head.phone,
-        head.capacity,
-        waiting,
-        tuple(sorted(set(absent))),
-    )
-
-
-def _day_of_set(previous: pd.DataFrame | None) -> dt.date | None:
-    return None if previous is None or len(previous) == 0 else day_of(previous["as_of"].iloc[0])
 
 
 def tier_order(tiers: set[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow as pa
 from crm_ml.actions.lists.csv_file import csv_bytes
 from crm_ml.actions.lists.deputies import records
 from crm_ml.actions.lists.entries import Entries, ListHead
-from crm_ml.actions.lists.look import ListContext, draft_name, draft_of, shown_rows
+from crm_ml.actions.lists.look import ListContext, Shown, draft_name, draft_of, shown_rows
 from crm_ml.actions.lists.names import file_stems
 from crm_ml.actions.lists.pages import Beside, list_page, summary_page
 from crm_ml.actions.lists.speaking import LEAD, speaking_of
@@ -20,6 +20,8 @@ from crm_ml.actions.lists.xlsx_file import xlsx_bytes
 
 Writer = Callable[[Path], int]
 """Writes one file and returns its number of rows."""
+Rows = Callable[[], list[Shown]]
+"""Returns the rows of a list as they are shown."""
 
 
 def lead_list_files(
@@ -113,9 +115,10 @@ def _of_list(
     entries: Entries, head: ListHead, context: ListContext, stem: str, beside: Beside | None
 ) -> dict[str, Writer]:
     files: dict[str, Writer] = {}
-    files[f"{stem}.csv"] = partial(_write_csv, entries, head, context)
-    files[f"{stem}.xlsx"] = partial(_write_xlsx, entries, head, context)
-    files[f"{stem}.html"] = partial(_write_html, entries, head, context, f"{stem}.xlsx", beside)
+    rows = cache(partial(shown_rows, entries, head, context))  # made by the first of the three files
+    files[f"{stem}.csv"] = partial(_write_csv, rows, head, context)
+    files[f"{stem}.xlsx"] = partial(_write_xlsx, rows, entries, head, context)
+    files[f"{stem}.html"] = partial(_write_html, rows, entries, head, context, f"{stem}.xlsx", beside)
     for row in records(entries.of(head.list_id)):
         draft = draft_of(row, head, context)
         if draft is not None and draft.message is not None:
@@ -123,22 +126,19 @@ def _of_list(
     return files
 
 
-def _write_csv(entries: Entries, head: ListHead, context: ListContext, path: Path) -> int:
-    rows = shown_rows(entries, head, context)
-    return _put(path, csv_bytes(rows, head.language or context.language), len(rows))
+def _write_csv(rows: Rows, head: ListHead, context: ListContext, path: Path) -> int:
+    return _put(path, csv_bytes(rows(), head.language or context.language), len(rows()))
 
 
-def _write_xlsx(entries: Entries, head: ListHead, context: ListContext, path: Path) -> int:
-    rows = shown_rows(entries, head, context)
-    return _put(path, xlsx_bytes(rows, entries, head, context), len(rows))
+def _write_xlsx(rows: Rows, entries: Entries, head: ListHead, context: ListContext, path: Path) -> int:
+    return _put(path, xlsx_bytes(rows(), entries, head, context), len(rows()))
 
 
 def _write_html(
-    entries: Entries, head: ListHead, context: ListContext, xlsx_name: str, beside: Beside | None, path: Path
+    rows: Rows, entries: Entries, head: ListHead, context: ListContext, xlsx: str, beside: Beside | None, path: Path
 ) -> int:
-    rows = shown_rows(entries, head, context)
-    page = list_page(rows, entries, head, context, xlsx_name=xlsx_name, beside=beside)
-    return _put(path, page.encode(), len(rows))
+    page = list_page(rows(), entries, head, context, xlsx_name=xlsx, beside=beside)
+    return _put(path, page.encode(), len(rows()))
 
 
 def _put(path: Path, data: bytes, rows: int) -> int:

@@ -78,7 +78,7 @@ def _beside_text(count: int, language: Language) -> str:
 def summary_page(entries: Entries, context: ListContext) -> str:
     """Return the page for the team lead: sums by risk, step, change and reason; lists by name, people not ranked."""
     language = context.language
-    listed, frame = entries.entries, entries.frame
+    listed, frame = entries.entries, entries.decided.select(["risk_tier", "action", "held_by"]).to_pandas()
     waiting = sum(head.waiting for head in entries.heads)
     trust = ListHead("", None, language, None, None, 0)
     return _render(

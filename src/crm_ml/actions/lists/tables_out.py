@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crm_ml.actions.lists.deputies import day_of, text_of
@@ -64,13 +67,12 @@ DECISIONS_SCHEMA = pa.schema(
 
 def actions_table(entries: Entries) -> pa.Table:
     """Return the actions on the lists, by list and rank."""
-    return _table(entries.entries, ACTIONS_SCHEMA, entries)
+    return as_table(entries.entries, ACTIONS_SCHEMA, entries.as_of)
 
 
 def decisions_table(entries: Entries) -> pa.Table:
     """Return all decisions, by customer."""
-    table = _table(entries.frame, DECISIONS_SCHEMA, entries)
-    return table.sort_by([("subject_type", "ascending"), ("subject_id", "ascending")])
+    return entries.decided.sort_by([("subject_type", "ascending"), ("subject_id", "ascending")])
 
 
 def write_table(table: pa.Table, path: Path) -> int:
@@ -79,21 +81,31 @@ def write_table(table: pa.Table, path: Path) -> int:
     return int(table.num_rows)
 
 
-def _table(frame: pd.DataFrame, schema: pa.Schema, entries: Entries) -> pa.Table:
+def as_table(frame: pd.DataFrame, schema: pa.Schema, as_of: dt.date) -> pa.Table:
+    """Return rows of subjects and decisions, whose list stands in ``list_id``, as a table of a schema."""
     arrays = []
     for column in schema:
         if column.name == "as_of":
-            values: list[object] = [entries.as_of] * len(frame)
-        elif column.name == "account_manager_id":
-            values = frame["list_id"].tolist()
-        else:
-            values = frame[column.name].tolist()
+            arrays.append(pa.array(np.full(len(frame), np.datetime64(as_of))))
+            continue
+        values = frame["list_id" if column.name == "account_manager_id" else column.name]
         if pa.types.is_string(column.type):
-            values = [_writable(text_of(value)) for value in values]
+            arrays.append(_texts(values))
         elif pa.types.is_date(column.type):
-            values = [day_of(value) for value in values]
-        arrays.append(pa.array(values, column.type))
+            days = {value: day_of(value) for value in set(values.tolist())}
+            arrays.append(pa.array([days[value] for value in values.tolist()], column.type))
+        else:
+            arrays.append(pa.array(values.tolist(), column.type))
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _texts(values: pd.Series) -> pa.Array:
+    """Return a column of texts, null where a cell is empty or missing or no text."""
+    try:
+        found = pa.array(values.to_numpy(dtype=object), pa.string(), from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        return pa.array([_writable(text_of(value)) for value in values.tolist()], pa.string())
+    return pc.if_else(pc.equal(pc.binary_length(found), 0), pa.scalar(None, pa.string()), found)
 
 
 def _writable(text: str | None) -> str | None:

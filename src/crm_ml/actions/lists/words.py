@@ -66,6 +66,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "next_step": ("Nächster Schritt", "Next step"),
     "due": ("bis {day}", "by {day}"),
     "why": ("Warum", "Why"),
+    "reasons_not_made": ("Gründe wurden hierfür nicht ermittelt.", "Reasons were not made for this one."),
     "no_reason": ("Kein einzelner Grund sticht heraus.", "No single reason stands out."),
     "hints": ("Hinweise", "Hints"),
     "call": ("{name} anrufen: {phone}", "Call {name}: {phone}"),

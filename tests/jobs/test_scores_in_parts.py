@@ -1,0 +1,106 @@
+"""Scores of a day, some customers at a time: the same numbers whatever the parts, and reasons for a share."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from crm_ml.jobs import daily, score_parts, stages
+from crm_ml.jobs.daily import run_daily
+from crm_ml.jobs.score import score
+
+
+@pytest.fixture
+def firm(trained_firm, tmp_path):
+    ws = tmp_path / "ws"
+    shutil.copytree(trained_firm, ws, symlinks=True)
+    return ws
+
+
+def with_share(ws, share):
+    config = yaml.safe_load((ws / "crm.yaml").read_text())
+    config["reasons"] = {"share": share}
+    (ws / "crm.yaml").write_text(yaml.safe_dump(config))
+
+
+def bytes_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_parts_of_any_size_give_the_same_files(firm, firm_day, monkeypatch) -> None:
+    run_daily(firm, as_of=firm_day)
+    folder = firm / "published" / str(firm_day)
+    before = {kind: bytes_of(folder / kind) for kind in ("scores", "lists")}
+    rows = pq.read_metadata(folder / "scores" / "churn_scores.parquet").num_rows
+    monkeypatch.setattr(score_parts, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("crm_ml.features.parts.ROWS_PER_PART", 17)
+    monkeypatch.setattr(daily, "_SUBJECTS_AT_ONCE", 13)
+    assert rows > 3 * 17
+    run_daily(firm, as_of=firm_day, force=True)
+    assert {kind: bytes_of(folder / kind) for kind in ("scores", "lists")} == before
+
+
+@pytest.mark.parametrize("rows_at_once", [7, 65_536])
+def test_reasons_for_a_share_go_to_the_riskiest_and_to_the_first_of_each_list(
+    firm, firm_day, monkeypatch, rows_at_once
+) -> None:
+    everybody = score(firm, as_of=firm_day, dry_run=True).table
+    with_share(firm, 0.1)
+    monkeypatch.setattr(score_parts, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr("crm_ml.features.parts.ROWS_PER_PART", 17)
+    monkeypatch.setattr("crm_ml.jobs.score.DayScores._per_list", 2)
+    some = score(firm, as_of=firm_day, dry_run=True).table
+    told = some["reasons"].map(len).to_numpy() > 0
+    riskiest = some["p_churn"].nlargest(int(np.ceil(len(some) / 10)), keep="all").index
+    first = some.groupby(["account_manager_id", "risk_tier"], dropna=False)["priority"].rank(ascending=False) <= 2
+    expected = some.index.isin(riskiest) | first.to_numpy()
+    np.testing.assert_array_equal(told, expected)
+    assert 0.1 <= told.mean() < 0.9
+    same = ["customer_id", "p_churn", "risk_tier", "value_at_stake", "priority", "notes", "tier_p", "base_value"]
+    assert some[same].map(repr).equals(everybody[same].map(repr))
+    for ours, theirs in zip(some.loc[told, "reasons"], everybody.loc[told, "reasons"], strict=True):
+        assert list(ours) == list(theirs)
+    # without reasons the margin is the model's own, with them the sum of the contributions
+    pd.testing.assert_series_equal(some["margin"], everybody["margin"], rtol=1e-12)
+
+
+def test_who_is_on_a_list_has_reasons_though_only_a_share_gets_them(firm, firm_day) -> None:
+    run_daily(firm, as_of=firm_day)
+    lists = firm / "published" / str(firm_day) / "lists"
+    before = {name: content for name, content in bytes_of(lists).items() if name.endswith(".csv")}
+    assert before
+    with_share(firm, 0.01)
+    run_daily(firm, as_of=firm_day)
+    assert {name: content for name, content in bytes_of(lists).items() if name.endswith(".csv")} == before
+
+
+def test_the_share_changes_the_inputs_of_the_scores_only_where_it_is_said(firm, firm_day) -> None:
+    assert not score(firm, as_of=firm_day).already_published
+    with_share(firm, 1.0)
+    assert score(firm, as_of=firm_day).already_published
+    with_share(firm, 0.5)
+    assert not score(firm, as_of=firm_day).already_published
+
+
+def test_seconds_of_the_stages_are_told_and_add_up(firm, firm_day) -> None:
+    said: list[str] = []
+    found = run_daily(firm, as_of=firm_day, progress=said.append).as_dict()
+    names = {"reading", "comparing", "model", "features", "scores", "tiers", "reasons", "decisions", "lists"}
+    assert names | {"publishing", "records"} == set(found["seconds"])
+    assert all(seconds >= 0 for seconds in found["seconds"].values())
+    assert said[-1].startswith("took ")
+    assert "reasons" in said[-1]
+
+
+def test_a_stage_within_another_stops_its_clock(monkeypatch) -> None:
+    clock = iter([0.0, 1.0, 3.0, 6.0, 10.0])
+    monkeypatch.setattr(stages.time, "perf_counter", lambda: next(clock))
+    with stages.measured() as found, stages.stage("outer"), stages.stage("inner"):
+        pass
+    assert found.seconds == {"outer": 2.0 + 4.0, "inner": 3.0}
+    assert found.line() == "took 9.0 s: outer 6.0, inner 3.0"
