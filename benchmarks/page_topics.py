@@ -44,9 +44,9 @@ TOPICS: dict[str, Topic] = {
         "feature_engine.py",
         "Ours: start of Python, reading, every check of the tables, who is eligible, features, the file. Pandas loop: "
         "start, reading, features, the file. Range join: start, reading within SQL, all sixty features, the file. "
-        "Scan: start, and DuckDB reading every needed column once. Each in a process of its own; ours compiled before. Cells "
-        "of both peers equal ours (1e-9 of the value), else there would be no figures. Messy: text ids, shuffled rows, "
-        "eight files per table.",
+        "Scan: start, and DuckDB reading every needed column once. Each in a process of its own; ours compiled before. "
+        "Cells of both peers equal ours (1e-9 of the value), else there would be no figures. Messy: text ids, "
+        "shuffled rows, eight files per table.",
         _sized(
             small=[("20,000 lines", "--lines 20000 --contacts 8000 --customers 300 --cutoffs 5 --messy --range-join")],
             medium=[
@@ -64,7 +64,7 @@ TOPICS: dict[str, Topic] = {
         "cutoffs_per_row.py",
         "Features alone, from tables that are read: rows that share cutoffs and rows with an instant each, by turns in "
         "one process, medians. featuretools: its feature matrices alone, without preparing frames and its entity set; "
-        "it needs an interpreter of its own (--featuretools). Cells are compared in three ways before anything is told.",
+        "it needs an interpreter of its own (--featuretools). Cells are compared in three ways before.",
         _sized(
             small=[("1,200 rows", "--lines 20000 --contacts 8000 --customers 300 --rows 1200 --sample 100 --pairs 1")],
             medium=[("20,000 rows", "--lines 200000 --contacts 200000 --customers 20000 --rows 20000 --pairs 3")],
