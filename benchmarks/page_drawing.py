@@ -47,7 +47,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Intervals:
-    """Differences with their intervals: label, (value, low, high); what lies beyond `most` is cut and said."""
+    """Differences with intervals: label, (value, low, high); what lies beyond `most` is cut, and a wedge says so."""
 
     title: str
     rows: Sequence[tuple[str, tuple[float, float, float]]]
@@ -212,8 +212,10 @@ def draw_split(split: Split) -> str:
 def draw_intervals(chart: Intervals) -> str:
     """Return values with intervals about a zero line."""
 
+    span = SPAN - 30
+
     def at(value: float) -> float:
-        return LEFT + SPAN * (0.5 + min(1.0, max(-1.0, value / chart.most)) / 2)
+        return LEFT + span * (0.5 + min(1.0, max(-1.0, value / chart.most)) / 2)
 
     height = HEAD + ROW * len(chart.rows)
     parts = [
@@ -224,13 +226,17 @@ def draw_intervals(chart: Intervals) -> str:
     y, said = float(HEAD), []
     for label, (value, low, high) in chart.rows:
         text = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
-        beyond = max(abs(low), abs(high), abs(value)) > chart.most
         said.append(f"{label} {text}")
         parts.append(_text(LEFT - 10, y + 16, label, "t", "end"))
         parts.append(f'<path class="i" d="M{at(low):.1f} {y + 12:.0f}H{max(at(high), at(low) + 1):.1f}"/>')
+        # what is cut at an edge has a wedge there that points to where it goes on
+        if high > chart.most:
+            parts.append(f'<path class="ours" d="M{at(high):.1f} {y + 7:.0f}l9 5l-9 5z"/>')
+        if low < -chart.most:
+            parts.append(f'<path class="ours" d="M{at(low):.1f} {y + 7:.0f}l-9 5l9 5z"/>')
         if abs(value) <= chart.most:
             parts.append(f'<circle class="ours" cx="{at(value):.1f}" cy="{y + 12:.0f}" r="4"/>')
-        parts.append(_text(LEFT + SPAN + 8, y + 16, text + (" beyond" if beyond else ""), "x"))
+        parts.append(_text(LEFT + span + 16, y + 16, text, "x"))
         y += ROW
     return _svg(height + 6, f"{chart.title}. {'; '.join(said)}", parts)
 
@@ -262,7 +268,7 @@ KEY = (
 
 
 def _cells(row: Row) -> str:
-    kind = "" if not row.met else "met" if row.met == "met" else "missed"
+    kind = {"": "", "met": "met", "not judged": ""}.get(row.met, "missed")
     why = f'<div class="why">{escape(row.why)}</div>' if row.why else ""
     return (
         f"<tr><td>{escape(row.topic)}</td><td>{escape(row.figure)}{why}</td><td>{escape(row.measured)}</td>"

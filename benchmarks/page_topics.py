@@ -30,6 +30,7 @@ class Topic:
     script: str
     inside: str
     runs: Mapping[str, tuple[Command, ...]]
+    of: str = "rows"  # what the size of a run counts
     needs_real_data: bool = False
     quoted: str = ""
 
@@ -45,7 +46,7 @@ TOPICS: dict[str, Topic] = {
         "Ours: start of Python, reading, every check of the tables, who is eligible, features, the file. Pandas loop: "
         "start, reading, features, the file. Range join: start, reading within SQL, all sixty features, the file. "
         "Scan: start, and DuckDB reading every needed column once. Each in a process of its own; ours compiled before. "
-        "Cells of both peers equal ours (1e-9 of the value), else there would be no figures. Messy: text ids, "
+        "Cells of both peers equal ours (1e-9 of the value, or 1e-4), else there would be no figures. Messy: text ids, "
         "shuffled rows, eight files per table.",
         _sized(
             small=[("20,000 lines", "--lines 20000 --contacts 8000 --customers 300 --cutoffs 5 --messy --range-join")],
@@ -58,6 +59,7 @@ TOPICS: dict[str, Topic] = {
                 ("10,000,000 lines", "--lines 10000000 --messy"),
             ],
         ),
+        of="lines",
     ),
     "rows": Topic(
         "An instant of its own for each row",
@@ -81,6 +83,7 @@ TOPICS: dict[str, Topic] = {
             medium=[("100 trees", "--json --trees 100 --fit-rows 10000 --rows 5000 --peer-rows 200 --pairs 3")],
             full=[("400 trees", "--json")],
         ),
+        of="trees",
     ),
     "million": Topic(
         "A day from files to lists",
@@ -94,6 +97,7 @@ TOPICS: dict[str, Topic] = {
             medium=[("100,000 customers", "--customers 100000 --lines 1000000 --contacts 1000000")],
             full=[("1,000,000 customers", "")],
         ),
+        of="customers",
     ),
     "training": Topic(
         "What makes training cheaper",
@@ -369,7 +373,7 @@ def judge(figure: Figure, goals: Sequence[Goal] = GOALS) -> Row:
     unit, sides = figure.unit, {"wall": figure.wall, "processor time": figure.cpu}
     known = {name: value for name, value in sides.items() if value is not None}
     said = ", ".join(f"{number(value)}{unit} {name}" for name, value in known.items())
-    name = f"{figure.name} ({figure.at:,})"
+    name = f"{figure.name} ({figure.at:,} {TOPICS[figure.topic].of})"
     own = [goal for goal in goals if (goal.topic, goal.name) == (figure.topic, figure.name)]
     if not own:
         return Row(figure.topic, name, said, "none set", "")
@@ -416,5 +420,13 @@ def told(results: Mapping[str, Any], goals: Sequence[Goal] = GOALS) -> tuple[lis
             limit = (
                 f"at least {number(goal.least)}x" if goal.least is not None else f"at most {number(goal.most or 0)}x"
             )
-            table.append(Row(goal.topic, f"{goal.name} ({goal.at:,})", "not measured", limit, "not judged"))
+            table.append(
+                Row(
+                    goal.topic,
+                    f"{goal.name} ({goal.at:,} {TOPICS[goal.topic].of})",
+                    "not measured",
+                    limit,
+                    "not judged",
+                )
+            )
     return table, sections

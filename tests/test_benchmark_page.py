@@ -83,7 +83,7 @@ LOOP = "pandas loop over ours"
 )
 def test_a_goal_is_met_by_the_clock_and_by_processor_time_or_it_says_by_which(loop: float, met: str) -> None:
     goals = (topics.Goal("engine", LOOP, 1000, least=8, why="Reading is checked."),)
-    row = rows_of(results(engine={"runs": [engine(1000, loop)]}), goals)[f"{LOOP} (1,000)"]
+    row = rows_of(results(engine={"runs": [engine(1000, loop)]}), goals)[f"{LOOP} (1,000 lines)"]
     assert row.met == met
     assert row.goal == "at least 8x"
     if met == "met":
@@ -98,14 +98,20 @@ def test_goals_are_for_one_size_and_upper_limits_are_judged_as_such() -> None:
     found = results(engine={"runs": [engine(1000, 1.0), engine(2000, 9.0)]})
     goals = (topics.Goal("engine", LOOP, 2000, least=8), topics.Goal("engine", "ours over scan", 1000, most=29))
     rows = rows_of(found, goals)
-    assert (rows[f"{LOOP} (1,000)"].met, rows[f"{LOOP} (1,000)"].goal) == ("not judged", "at least 8x, at 2,000")
-    assert rows[f"{LOOP} (2,000)"].met == "met by wall only"
-    assert (rows["ours over scan (1,000)"].met, rows["ours over scan (1,000)"].goal) == ("not met", "at most 29x")
+    assert (rows[f"{LOOP} (1,000 lines)"].met, rows[f"{LOOP} (1,000 lines)"].goal) == (
+        "not judged",
+        "at least 8x, at 2,000",
+    )
+    assert rows[f"{LOOP} (2,000 lines)"].met == "met by wall only"
+    assert (rows["ours over scan (1,000 lines)"].met, rows["ours over scan (1,000 lines)"].goal) == (
+        "not met",
+        "at most 29x",
+    )
 
 
 def test_a_goal_that_nothing_measured_is_told() -> None:
     goals = (topics.Goal("million", "stock parts over ours", 10**6, least=5),)
-    row = rows_of(results(), goals)["stock parts over ours (1,000,000)"]
+    row = rows_of(results(), goals)["stock parts over ours (1,000,000 customers)"]
     assert (row.measured, row.goal, row.met) == ("not measured", "at least 5x", "not judged")
 
 
@@ -118,7 +124,7 @@ def test_a_missed_goal_stands_on_the_page_in_the_table_and_in_the_text() -> None
     assert "reading and checks 1.5 s (50%)" in plain
     table = drawing.plain_table(topics.told(found, goals)[0])
     assert "not met" in table
-    assert table.splitlines()[-1].startswith("engine, pandas loop over ours (1,000): Of 3 s of ours")
+    assert table.splitlines()[-1].startswith("engine, pandas loop over ours (1,000 lines): Of 3 s of ours")
 
 
 def test_topics_that_did_not_run_failed_or_have_no_script_are_told_and_the_rest_is_drawn() -> None:
@@ -192,13 +198,14 @@ def test_stages_are_as_long_as_their_seconds_and_named_with_those_of_both_sides(
     assert "reading: 1 / - s" in texts
 
 
-def test_an_interval_beyond_the_axis_is_cut_and_said() -> None:
+def test_an_interval_beyond_the_axis_is_cut_with_a_wedge() -> None:
     chart = drawing.Intervals("t", [("orders", (0.279, 0.267, 0.292)), ("price", (0.0, -0.001, 0.001))], 0.008)
     (svg,) = svgs(drawing.draw_intervals(chart))
     texts = [text.text or "" for text in svg.iter()]
-    assert "+0.2790 (+0.2670 to +0.2920) beyond" in texts
+    assert "+0.2790 (+0.2670 to +0.2920)" in texts
     assert "+0.0000 (-0.0010 to +0.0010)" in texts
     assert len([dot for dot in svg.iter() if dot.tag.endswith("circle")]) == 1
+    assert len([wedge for wedge in svg.iter() if wedge.get("class") == "ours" and wedge.tag.endswith("path")]) == 1
 
 
 def turns(rows: int) -> dict[str, object]:
@@ -233,11 +240,14 @@ def test_every_topic_is_read() -> None:
     reader, text, plain = read(results(**own))
     assert len(svgs(text)) == reader.tags.count("svg") == 11
     figures = rows_of(results(**own), ())
-    assert figures["stock parts over ours (1,000)"].measured == "5x wall, 6x processor time"
-    assert figures["seconds of ours (1,000)"].measured == "10 s wall, 9 s processor time"
-    assert figures["pred_contrib over ours, 31 leaves, depth 8 (20)"].measured == "100x processor time"
-    assert figures["featuretools, 500 rows, tables all, 1 at once, over ours (500)"].measured == "5,000x processor time"
-    assert figures["own over shared cutoffs, leads (2,000)"].measured == "1.2x wall, 1.2x processor time"
+    assert figures["stock parts over ours (1,000 customers)"].measured == "5x wall, 6x processor time"
+    assert figures["seconds of ours (1,000 customers)"].measured == "10 s wall, 9 s processor time"
+    assert figures["pred_contrib over ours, 31 leaves, depth 8 (20 trees)"].measured == "100x processor time"
+    assert (
+        figures["featuretools, 500 rows, tables all, 1 at once, over ours (500 rows)"].measured
+        == "5,000x processor time"
+    )
+    assert figures["own over shared cutoffs, leads (2,000 rows)"].measured == "1.2x wall, 1.2x processor time"
     for words in ("out of memory", "tables would be too large", "3 of 3 fits ended in an error", "50 of 100 rows"):
         assert words in plain
 
