@@ -5,7 +5,7 @@
 
 Benchmarks run one after the other, each in a process of its own; nothing fails because of what was measured. A script
 that is not there, data that is not there and a benchmark that ends in an error are told on the page. Results are kept
-after each run, so what was measured survives an interruption.
+after each run, so what was measured survives an interruption; `--add` measures some topics anew and keeps the others.
 """
 
 from __future__ import annotations
@@ -66,10 +66,11 @@ def machine_lines(results: dict[str, Any]) -> list[str]:
         f"{own.get('processors', '?')} processors ({own.get('model', 'unknown')}), {own.get('memory_gb', '?')} GB of "
         f"memory; {versions}."
     ]
-    if "load" in results:
-        before, after = (f"{load:.1f}" for load in results["load"])
+    loads = [load for topic in results.get("topics", {}).values() for load in topic.get("load", ())]
+    if loads:
         lines.append(
-            f"Load of the machine when it began {before}, when it ended {after}; a busy machine makes wall times long."
+            f"Load of the machine before and after each topic: {min(loads):.1f} to {max(loads):.1f}; more than its "
+            "processors makes wall times long, less so ratios of processor time."
         )
     return lines
 
@@ -125,18 +126,18 @@ def missing(topic: Topic) -> str:
     return ""
 
 
-def measure(size: str, names: Sequence[str], kept: Path, featuretools: Path | None) -> dict[str, Any]:
-    """Run the benchmarks of topics and keep the results after each run."""
-    results: dict[str, Any] = {
-        "size": size,
-        "begun": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": machine(),
-        "load": [os.getloadavg()[0]] * 2,
-        "topics": {},
-    }
+def measure(
+    size: str, names: Sequence[str], kept: Path, featuretools: Path | None, before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Run the benchmarks of topics and keep the results after each run, with those of `before`."""
+    begun = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    results = {"size": size, "begun": begun, "machine": machine(), "topics": {**(before or {}).get("topics", {})}}
+    if before and (before["size"], before["machine"]) != (size, results["machine"]):
+        raise SystemExit(f"--add needs results of the same size on the same machine; {kept} holds others")
     for place, name in enumerate(names, 1):
         topic = TOPICS[name]
-        own: dict[str, Any] = {"runs": []}
+        own: dict[str, Any] = {"begun": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"), "runs": []}
+        own["load"] = [os.getloadavg()[0]] * 2
         results["topics"][name] = own
         absent = missing(topic)
         if absent:
@@ -150,7 +151,7 @@ def measure(size: str, names: Sequence[str], kept: Path, featuretools: Path | No
             for command in topic.runs[size]:
                 own["runs"].append(run(topic.script, command, more, f"[{place}/{len(names)}] {name}, {command.name}"))
                 kept.write_text(json.dumps(results, indent=1), encoding="utf-8")
-        results["load"][1] = os.getloadavg()[0]
+        own["load"][1] = os.getloadavg()[0]
         kept.write_text(json.dumps(results, indent=1), encoding="utf-8")
     return results
 
@@ -170,6 +171,9 @@ def main() -> None:
     parser.add_argument("--only", type=topics_of, default=list(TOPICS), help=f"some of {','.join(TOPICS)}")
     parser.add_argument("--out", type=Path, default=Path("benchmarks.html"), help="the page; raw results go beside it")
     parser.add_argument("--from", dest="kept", type=Path, help="draw from raw results of a run before, without running")
+    parser.add_argument(
+        "--add", action="store_true", help="keep what the raw results beside --out hold of other topics"
+    )
     parser.add_argument("--markdown", type=Path, help="the same as Markdown")
     parser.add_argument("--featuretools", type=Path, help="interpreter that has featuretools, for the topic rows")
     asked = parser.parse_args()
@@ -177,7 +181,9 @@ def main() -> None:
         results = json.loads(asked.kept.read_text(encoding="utf-8"))
     else:
         asked.out.parent.mkdir(parents=True, exist_ok=True)
-        results = measure(asked.size, asked.only, asked.out.with_suffix(".json"), asked.featuretools)
+        kept = asked.out.with_suffix(".json")
+        before = json.loads(kept.read_text(encoding="utf-8")) if asked.add and kept.is_file() else None
+        results = measure(asked.size, asked.only, kept, asked.featuretools, before)
     rows, sections = told(results)
     lines = machine_lines(results)
     asked.out.write_text(html(whole(results), lines, rows, sections), encoding="utf-8")

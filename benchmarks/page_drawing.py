@@ -335,6 +335,7 @@ def markdown(title: str, machine: Sequence[str], rows: Sequence[Row], sections: 
     """Return the same as text for docs/."""
     goals = [(row.topic, row.figure, row.measured, row.goal, row.met) for row in rows]
     parts = [f"# {_plain(title)}", "", *(f"{_plain(line)}  " for line in machine), ""]
+    parts += ["Written by `benchmarks/page.py`, which names goals and sizes; its page holds the same with charts.", ""]
     parts += table(("topic", "figure", "measured", "goal", ""), goals)
     missed = [f"- {_plain(row.topic)}, {_plain(row.figure)}: {_plain(row.why)}" for row in rows if row.why]
     parts += ["", "What is missed, and where the time goes:", "", *missed] if missed else []

@@ -411,6 +411,7 @@ def told(results: Mapping[str, Any], goals: Sequence[Goal] = GOALS) -> tuple[lis
         took = [
             f"{run['name']}: the whole benchmark took {number(run['seconds'])} s." for run in runs if "seconds" in run
         ]
+        took += [f"Begun {own['begun']}."] if "begun" in own and runs else []
         commands = [f"python {' '.join(run['command'])}" for run in runs if "command" in run]
         sections.append(Section(name, topic.title, topic.inside, drawings, [*facts, *took, *commands], absent))
     table = [judge(figure, goals) for figure in found]

@@ -1,5 +1,6 @@
 """The page of all benchmarks, from results made by hand: what is missed, missing or hostile is told, not hidden."""
 
+import doctest
 import json
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def engine(lines: int, loop: float, *, name: str = "some lines") -> dict[str, ob
 
 def results(**own: object) -> dict[str, object]:
     machine = {"processors": 2, "model": "a processor", "memory_gb": 8.0, "versions": {"numpy": "2.4"}}
-    return {"size": "small", "begun": "2026-03-02 06:00 UTC", "machine": machine, "load": [1.0, 2.0], "topics": own}
+    return {"size": "small", "begun": "2026-03-02 06:00 UTC", "machine": machine, "topics": own}
 
 
 class Reader(HTMLParser):
@@ -272,8 +273,20 @@ def test_a_script_that_is_not_there_or_fails_does_not_end_the_run(
     assert json.loads(kept.read_text())["topics"] == found
     assert found["engine"]["runs"][0]["failed"] == "no such luck"
     assert "no JSON: | a table |" in found["reasons"]["runs"][0]["failed"]
-    assert found["million"] == {"runs": [], "missing": "benchmarks/million_customers.py is not there"}
+    assert (found["million"]["runs"], found["million"]["missing"]) == (
+        [],
+        "benchmarks/million_customers.py is not there",
+    )
     assert found["training"]["runs"][0]["result"] == [{"a": 1}, {"a": 2}]
+    before = json.loads(kept.read_text())
+    (tmp_path / "training_speed.py").write_text("print(3)")
+    again = page.measure("small", ["training"], kept, None, before)["topics"]
+    assert again["training"]["runs"][0]["result"] == 3
+    assert {name: again[name] for name in before["topics"] if name != "training"} == {
+        name: topic for name, topic in before["topics"].items() if name != "training"
+    }
+    with pytest.raises(SystemExit, match="same size"):
+        page.measure("full", ["training"], kept, None, before)
 
 
 def test_real_orders_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,6 +302,21 @@ def test_goals_name_topics_and_sizes_in_full_and_scripts_know_their_options() ->
             options = {part for runs in topic.runs.values() for run in runs for part in run.options if part[:2] == "--"}
             assert [option for option in options if f'"{option}"' not in script.read_text()] == []
     assert {goal.topic for goal in topics.GOALS} <= set(topics.TOPICS)
+
+
+def test_the_machine_and_how_busy_it_was_are_told() -> None:
+    own = page.machine()
+    assert set(own["versions"]) == {"python", *page.PACKAGES}
+    assert "absent" not in own["versions"].values()
+    assert own["memory_gb"] > 0
+    first, second = page.machine_lines({"machine": own, "topics": {"rows": {"load": [1.25, 3.0]}, "engine": {}}})
+    assert f"numpy {own['versions']['numpy']}" in first
+    assert "1.2 to 3.0" in second
+
+
+def test_examples_of_the_drawing_hold() -> None:
+    done = doctest.testmod(drawing)
+    assert (done.attempted, done.failed) == (2, 0)
 
 
 def test_an_unknown_topic_is_refused_by_name() -> None:
