@@ -15,7 +15,8 @@ from typing import Any
 WIDE, LEFT, ROW, HEAD = 860, 270, 24, 30
 SPAN = WIDE - LEFT - 190
 MOST_LINEAR = 50
-PARTS = ("#0b4a82", "#12758a", "#b98900", "#7a5195", "#c8502a", "#3f7f3f", "#8b949e", "#5b8db8", "#77a877", "#9a6fb0")
+PARTS = ("#0b4a82", "#12758a", "#b98900", "#7a5195", "#c8502a", "#3f7f3f", "#8b949e", "#5b8db8", "#77a877", "#9a6fb0",
+         "#d9a441", "#5c4033", "#c06c84", "#2f4b5c")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -278,7 +279,7 @@ def _cells(row: Row) -> str:
 
 def html(title: str, machine: Sequence[str], rows: Sequence[Row], sections: Sequence[Section]) -> str:
     """Return the page: one file that needs nothing else."""
-    head = "".join(f"<th>{name}</th>" for name in ("topic", "figure", "measured", "goal", ""))
+    head = "".join(f"<th>{name}</th>" for name in ("topic", "figure", "measured", "goal", "met"))
     parts = [
         f"<h1>{escape(title)}</h1>",
         *(f'<p class="inside">{escape(line)}</p>' for line in machine),
@@ -336,7 +337,7 @@ def markdown(title: str, machine: Sequence[str], rows: Sequence[Row], sections: 
     goals = [(row.topic, row.figure, row.measured, row.goal, row.met) for row in rows]
     parts = [f"# {_plain(title)}", "", *(f"{_plain(line)}  " for line in machine), ""]
     parts += ["Written by `benchmarks/page.py`, which names goals and sizes; its page holds the same with charts.", ""]
-    parts += table(("topic", "figure", "measured", "goal", ""), goals)
+    parts += table(("topic", "figure", "measured", "goal", "met"), goals)
     missed = [f"- {_plain(row.topic)}, {_plain(row.figure)}: {_plain(row.why)}" for row in rows if row.why]
     parts += ["", "What is missed, and where the time goes:", "", *missed] if missed else []
     for section in sections:
@@ -352,7 +353,7 @@ def markdown(title: str, machine: Sequence[str], rows: Sequence[Row], sections: 
 def plain_table(rows: Sequence[Row]) -> str:
     """Return the table of figures for a terminal, with reasons below what is missed."""
     shown = [
-        ("topic", "figure", "measured", "goal", ""),
+        ("topic", "figure", "measured", "goal", "met"),
         *((r.topic, r.figure, r.measured, r.goal, r.met) for r in rows),
     ]
     wide = [max(len(row[k]) for row in shown) for k in range(4)]

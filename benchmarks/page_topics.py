@@ -91,7 +91,8 @@ TOPICS: dict[str, Topic] = {
         "Ours: `crm-ml daily` with start, reading, every check, features, scores, reasons, tiers, decisions, lists, "
         "publishing. Stock parts: a pandas loop for features, LightGBM's predict, pred_contrib for the riskiest tenth "
         "(measured on some rows and multiplied), pandas for tiers and lists, no checks. The same model; probabilities "
-        "are compared. Making data and training are outside.",
+        "are compared. Making data and training are outside. "
+        "Start: whatever is not in a stage, imports above all.",
         _sized(
             small=[("1,500 customers", "--customers 1500 --lines 15000 --contacts 15000 --sample 1500")],
             medium=[("100,000 customers", "--customers 100000 --lines 1000000 --contacts 1000000")],
@@ -168,7 +169,7 @@ def _run_figures(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, Any]]:
 
 def engine(runs: Sequence[Mapping[str, Any]]) -> tuple[list[Figure], list[Drawing], list[str]]:
     """Seconds of each side, by number of lines."""
-    figures, groups, splits, facts = [], {}, {}, []
+    figures, groups, memory, splits, facts = [], {}, {}, {}, []
     for name, found in _run_figures(runs):
         cpu, wall = found["ratios of processor time"], found["ratios of wall time"]
         spent = tuple(found.get("stages", {}).get("wall", {}).items())
@@ -187,10 +188,11 @@ def engine(runs: Sequence[Mapping[str, Any]]) -> tuple[list[Figure], list[Drawin
         ]
         if spent:
             splits[name] = dict(spent)
-        memory = ", ".join(f"{key} {number(run['mb'])}" for key, run in found["runs"].items())
-        facts.append(f"{name}: {found['rows']:,} rows of {found['features']} features; peak memory in MB: {memory}.")
+        memory[name] = [Bar(bar.label, found["runs"][bar.label]["mb"], bar.kind) for bar in groups[name]]
+        facts.append(f"{name}: {found['rows']:,} rows of {found['features']} features.")
     drawings: list[Drawing] = [Chart("Seconds by the clock", "s", groups)] if groups else []
     drawings += [Split("Where ours spends its seconds (a run of its own)", splits)] if splits else []
+    drawings += [Chart("Peak memory", "MB", memory)] if groups else []
     return figures, drawings, facts
 
 
@@ -256,7 +258,7 @@ def reasons(runs: Sequence[Mapping[str, Any]]) -> tuple[list[Figure], list[Drawi
 
 def million(runs: Sequence[Mapping[str, Any]]) -> tuple[list[Figure], list[Drawing], list[str]]:
     """A day by stages."""
-    figures, groups, drawings, facts = [], {}, [], []
+    figures, groups, memory, drawings, facts = [], {}, {}, [], []
     for name, found in _run_figures(runs):
         ours, stock, at = found["ours"], found["stock"], found["customers"]
         spent = tuple(ours["seconds"].items())
@@ -268,15 +270,17 @@ def million(runs: Sequence[Mapping[str, Any]]) -> tuple[list[Figure], list[Drawi
             Bar("ours", ours["wall"], "ours"),
             Bar("stock parts", stock["wall"], "peer", f"{number(found['ratio_wall'])}x of ours"),
         ]
-        drawings.append(Split(f"Where the seconds go, {name}", {"ours": ours["seconds"], "stock": stock["seconds"]}))
-        facts.append(f"{name}: peak memory in MB: ours {number(ours['mb'])}, stock parts {number(stock['mb'])}.")
+        other = {"start": stock["wall"] - sum(stock["seconds"].values()), **stock["seconds"]}
+        drawings.append(Split(f"Where the seconds go, {name}", {"ours": ours["seconds"], "stock parts": other}))
+        memory[name] = [Bar("ours", ours["mb"], "ours"), Bar("stock parts", stock["mb"], "peer")]
         lists = found["lists"]
         facts.append(f"{name}: {lists['lists']:,} lists with {lists['entries']:,} entries.")
         measured = stock.get("pred_contrib_measured_rows")
         if measured:
             facts.append(f"{name}: pred_contrib measured on {measured:,} of {stock['riskiest_tenth']:,} rows.")
-    chart: list[Drawing] = [Chart("Seconds by the clock", "s", groups)] if groups else []
-    return figures, [*chart, *drawings], facts
+    if not groups:
+        return [], [], []
+    return figures, [Chart("Seconds by the clock", "s", groups), *drawings, Chart("Peak memory", "MB", memory)], facts
 
 
 def training(runs: Sequence[Mapping[str, Any]]) -> tuple[list[Figure], list[Drawing], list[str]]:
@@ -299,8 +303,8 @@ def training(runs: Sequence[Mapping[str, Any]]) -> tuple[list[Figure], list[Draw
                     kind, note = (
                         ("ours", "") if way == "exact" else ("peer", f"{number(one['seconds_ratio'])}x of exact")
                     )
-                    group = groups.setdefault(f"{name}: one fit, {data}", [])
-                    group.append(Bar(f"gradients: {way}"[:40], one["seconds"], kind, note))
+                    group = groups.setdefault(f"{name}: one fit on {data}, gradients", [])
+                    group.append(Bar(way, one["seconds"], kind, note))
         memory = found["memory"]
         if "growth_ratio" in memory:
             what = "growth of memory, rows seen over rows copied"

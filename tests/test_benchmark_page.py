@@ -141,7 +141,7 @@ def test_topics_that_did_not_run_failed_or_have_no_script_are_told_and_the_rest_
     ):
         assert words in said
         assert words in plain
-    assert reader.tags.count("svg") == 2
+    assert reader.tags.count("svg") == 3
     assert reader.tags.count("section") == len(topics.TOPICS)
 
 
@@ -239,7 +239,7 @@ def test_every_topic_is_read() -> None:
     own = {name: {"runs": [{"name": "20 trees", "result": result}]} for name, result in found.items()}
     assert set(own) == set(topics.TOPICS)
     reader, text, plain = read(results(**own))
-    assert len(svgs(text)) == reader.tags.count("svg") == 11
+    assert len(svgs(text)) == reader.tags.count("svg") == 13
     figures = rows_of(results(**own), ())
     assert figures["stock parts over ours (1,000 customers)"].measured == "5x wall, 6x processor time"
     assert figures["seconds of ours (1,000 customers)"].measured == "10 s wall, 9 s processor time"

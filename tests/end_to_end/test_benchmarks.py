@@ -44,7 +44,7 @@ def test_the_page_is_made_small_and_features_of_files_equal_those_of_a_pandas_lo
     assert min(found["stages"]["wall"].values()) > 0
     assert "pandas loop over ours (20,000 lines)" in table
     page, text = (tmp_path / "page.html").read_text(), (tmp_path / "page.md").read_text()
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
     for side in sides:
         assert side in page
         assert side in text
