@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from page_drawing import Bar, Chart, Drawing, Intervals, Row, Section, Split, number
+from page_drawing import Bar, Chart, Drawing, Intervals, Row, Section, Split, axis, number
 
 SIZES = ("small", "medium", "full")
 MILLION = 1_000_000
@@ -337,7 +337,7 @@ def families(runs: Sequence[Mapping[str, Any]]) -> tuple[list[Figure], list[Draw
 
 
 def _most(shown: Sequence[tuple[str, tuple[float, ...]]]) -> float:
-    return max(abs(x) for _, values in shown for x in values) * 1.05 or 0.01
+    return axis([max(abs(x) for _, values in shown for x in values)])[2]
 
 
 READERS: dict[str, Callable[[Sequence[Mapping[str, Any]]], tuple[list[Figure], list[Drawing], list[str]]]] = {
