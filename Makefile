@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 WORKERS ?= 2
+# of the benchmarks: small, medium or full
+SIZE ?= small
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 # OpenMP threads that spin while waiting slow down everything else on a small machine
@@ -13,7 +15,7 @@ export OMP_WAIT_POLICY := passive
 # compiled modules are kept: compiling MLflow, pandas and the rest anew takes each process seconds
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test mutants stress desktop pictures check format lock catalogue reference card clean
+.PHONY: help setup demo test mutants stress desktop pictures benchmarks check format lock catalogue reference card clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -41,6 +43,10 @@ desktop: $(STAMP)  ## lists opened for real; needs LibreOffice Calc and Chromium
 
 pictures: $(STAMP)  ## draw docs/list.png again from the newest list of demo/; needs Chromium
 	$(BIN)/python docs/pictures/list_picture.py $$(ls -d demo/published/*/lists | tail -1)
+
+benchmarks: $(STAMP)  ## every figure with its peers, as a table, a page and raw results in benchmarks/out; SIZE=full takes hours
+	@mkdir -p benchmarks/out
+	$(BIN)/python benchmarks/page.py --size $(SIZE) --out benchmarks/out/$(SIZE).html
 
 check: $(STAMP)  ## lint, format, types, layers
 	$(BIN)/ruff check .

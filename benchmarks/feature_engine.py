@@ -1,10 +1,11 @@
-"""Sixty features at many cutoffs, from files to a file: `crm-ml features` against a pandas loop and the plain scan.
+"""Sixty features at many cutoffs, files to a file: `crm-ml features` against a pandas loop, a range join, a plain scan.
 
 Each runs in a process of its own and prints wall and processor seconds and peak memory. What is in the time of ours:
 start of Python, reading, every check of the tables, the choice of eligible customers, features, the file. What is in
 that of the loop: reading, features, the file. The scan is DuckDB reading every needed column once. Cells of the loop
 and of ours are compared before any ratio is printed. `--messy` gives ours the same rows as text ids, shuffled, in eight
-files per table.
+files per table. `--range-join` adds SQL as it is written first (`range_join.py`), all sixty features, compared too; it
+takes long beyond a million lines. Where ours spends its seconds is told by a run of its own (`stages`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -215,9 +219,56 @@ def run(*arguments: str) -> dict[str, float]:
         cpu = used.ru_utime + used.ru_stime
         print(json.dumps({"wall": time.perf_counter() - begin, "cpu": cpu, "mb": used.ru_maxrss / 1024}))
     """
-    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
+
+
+def stages(folder: Path, days: list[dt.date], out: Path, begun: float) -> dict[str, dict[str, float]]:
+    """Write the features as the command does, and return seconds of its stages; `begun` is when Python was started.
+
+    The file's stage is what is left: columns set aside, gathered by day and written.
+    """
+    from crm_ml.jobs import features as job
+
+    wall = {"start": time.time() - begun, "reading and checks": 0.0, "who is eligible": 0.0, "features": 0.0}
+    cpu = {**wall, "start": time.process_time()}
+
+    def now() -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
+
+    def add(name: str, since: tuple[float, float]) -> None:
+        for spent, end, begin in zip((wall, cpu), now(), since, strict=True):
+            spent[name] += end - begin
+
+    def watched(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def inner(*given: Any, **named: Any) -> Any:
+            since = now()
+            try:
+                return work(*given, **named)
+            finally:
+                add(name, since)
+
+        return inner
+
+    parts = job.floor.feature_parts
+
+    def watched_parts(*given: Any, **named: Any) -> Iterator[Any]:
+        since = now()
+        for part in parts(*given, **named):
+            add("features", since)
+            yield part
+            since = now()
+        add("features", since)
+
+    job.read_inputs = watched("reading and checks", job.read_inputs)
+    job.eligible = watched("who is eligible", job.eligible)
+    job.floor.feature_parts = watched_parts
+    since = now()
+    job.write_features(folder, as_of=days, out=out)
+    for spent, end, begin in zip((wall, cpu), now(), since, strict=True):
+        spent["the file"] = end - begin - sum(spent[name] for name in list(spent)[1:])
+    return {"wall": wall, "cpu": cpu}
 
 
 def agree(ours: Path, loop: Path) -> int:
@@ -233,7 +284,9 @@ def agree(ours: Path, loop: Path) -> int:
     return len(a)
 
 
-def measure(folder: Path, lines: int, contacts: int, customers: int, count: int, *, messy: bool) -> dict[str, object]:
+def measure(
+    folder: Path, lines: int, contacts: int, customers: int, count: int, *, messy: bool, joined: bool = False
+) -> dict[str, object]:
     """Run all sides once, the small ones three times, and give ratios."""
     data = folder / "data"
     data.mkdir()
@@ -255,6 +308,11 @@ def measure(folder: Path, lines: int, contacts: int, customers: int, count: int,
     found["scan"] = min((run(*me, "--scan", str(data)) for _ in range(3)), key=lambda one: one["wall"])
     found["pandas loop"] = run(*me, "--loop", str(data), "--cutoffs", str(count), "--out", str(folder / "loop.parquet"))
     rows = agree(folder / "ours.parquet", folder / "loop.parquet")
+    if joined:
+        script = str(Path(__file__).with_name("range_join.py"))
+        asked = ("--cutoffs", *map(str, cutoffs(count)), "--features", *FEATURES)
+        found["range join"] = run(sys.executable, script, str(data), str(folder / "joined.parquet"), *asked)
+        agree(folder / "ours.parquet", folder / "joined.parquet")
     if messy:
         (folder / "parts").mkdir()
         make_messy(data, folder / "parts")
@@ -262,24 +320,30 @@ def measure(folder: Path, lines: int, contacts: int, customers: int, count: int,
         found["ours, messy files"] = ours("messy", count, "messy.parquet")
         agree(folder / "messy.parquet", folder / "loop.parquet")
     main_run = found[f"ours, {count} cutoffs"]
-    ratios = {
-        "pandas loop over ours": found["pandas loop"]["cpu"] / main_run["cpu"],
-        "ours over scan": main_run["cpu"] / found["scan"]["cpu"],
-        f"growth from 1 to {count} cutoffs": main_run["cpu"] / found["ours, 1 cutoff"]["cpu"],
+    pairs = {
+        "pandas loop over ours": (found["pandas loop"], main_run),
+        "ours over scan": (main_run, found["scan"]),
+        f"growth from 1 to {count} cutoffs": (main_run, found["ours, 1 cutoff"]),
     }
+    if joined:
+        pairs["range join over ours"] = (found["range join"], main_run)
     if messy:
-        ratios["messy over clean"] = found["ours, messy files"]["cpu"] / main_run["cpu"]
-    walls = {
-        "pandas loop over ours": found["pandas loop"]["wall"] / main_run["wall"],
-        "ours over scan": main_run["wall"] / found["scan"]["wall"],
-    }
+        pairs["messy over clean"] = (found["ours, messy files"], main_run)
+    where = ("--stages", str(folder / "clean"), "--cutoffs", str(count), "--out", str(folder / "x.parquet"))
+    split = subprocess.run(
+        [*me, *where, "--begun", str(time.time())], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     return {
         "order_lines": lines,
+        "contacts": contacts,
+        "customers": customers,
+        "cutoffs": count,
         "rows": rows,
         "features": len(FEATURES),
-        "ratios of processor time": ratios,
-        "ratios of wall time": walls,
+        "ratios of processor time": {name: a["cpu"] / b["cpu"] for name, (a, b) in pairs.items()},
+        "ratios of wall time": {name: a["wall"] / b["wall"] for name, (a, b) in pairs.items()},
         "runs": found,
+        "stages": json.loads(split),
     }
 
 
@@ -290,17 +354,23 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--cutoffs", type=int, default=24)
     parser.add_argument("--messy", action="store_true")
-    parser.add_argument("--scan", type=Path)
-    parser.add_argument("--loop", type=Path)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--range-join", action="store_true")
+    parser.add_argument("--scan", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--loop", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--stages", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--begun", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.scan:
         return scan(given.scan)
     if given.loop:
         return pandas_loop(given.loop, cutoffs(given.cutoffs), given.out)
+    if given.stages:
+        print(json.dumps(stages(given.stages, cutoffs(given.cutoffs), given.out, given.begun)))
+        return None
     sizes = given.lines, given.contacts, given.customers, given.cutoffs
     with tempfile.TemporaryDirectory() as name:
-        print(json.dumps(measure(Path(name), *sizes, messy=given.messy), indent=1))
+        print(json.dumps(measure(Path(name), *sizes, messy=given.messy, joined=given.range_join), indent=1))
     return None
 
 

@@ -7,8 +7,10 @@ for leaves and depth. The tables' cost is shown apart: it is paid once per model
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +41,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def measure(leaves: int, depth: int, asked: argparse.Namespace) -> str:
+def measure(leaves: int, depth: int, asked: argparse.Namespace) -> dict[str, Any]:
     columns = [Column(f"x{j}", "number") for j in range(FEATURES - 2)]
     columns += [Column(f"c{k}", "category", tuple(map(str, range(size)))) for k, size in enumerate(LEVELS)]
     contract = ColumnContract(tuple(columns))
@@ -51,12 +53,11 @@ def measure(leaves: int, depth: int, asked: argparse.Namespace) -> str:
     x, _ = rows_of(asked.rows, seed=2)
     matrix = np.ascontiguousarray(x.T[: asked.peer_rows])
     few = [np.ascontiguousarray(column[: asked.peer_rows]) for column in x]
-    name = f"| {leaves} | {depth if depth > 0 else 'none'} |"
     built: list[TreeShap | None] = []
     build = min(seconds(lambda: built.append(tree_shap(text))) for _ in range(3))
     tables = built[-1]
     if tables is None:
-        return f"{name} - | too large: `pred_contrib` | | | | | |"
+        return {"leaves": leaves, "max_depth": depth, "tables": None}
     tables.contributions(few, threads=1)
     ours, peers = [], []
     for _ in range(asked.pairs):
@@ -65,10 +66,31 @@ def measure(leaves: int, depth: int, asked: argparse.Namespace) -> str:
     ratios = np.array(peers) / np.array(ours)
     one = min(seconds(lambda: [tables.contributions([c[:1] for c in x], threads=1) for _ in range(20)]) for _ in "123")
     off = np.abs(booster.predict(matrix, pred_contrib=True, num_threads=1)[:, :-1] - tables.contributions(few).T).max()
+    return {
+        "leaves": leaves,
+        "max_depth": depth,
+        "tables": "made",
+        "pred_contrib, us a row": float(np.median(peers)) * 1e6,
+        "tables, us a row": float(np.median(ours)) * 1e6,
+        "ratio": float(np.median(ratios)),
+        "range of pairs": [float(ratios.min()), float(ratios.max())],
+        "one row alone, ms": one / 20 * 1e3,
+        "tables made in, s": build,
+        "mb": tables.nbytes / 1e6,
+        "greatest difference": float(off),
+    }
+
+
+def row(found: dict[str, Any]) -> str:
+    """Return a line of the table."""
+    name = f"| {found['leaves']} | {found['max_depth'] if found['max_depth'] > 0 else 'none'} |"
+    if found["tables"] is None:
+        return f"{name} - | too large: `pred_contrib` | | | | | |"
+    low, high = found["range of pairs"]
     return (
-        f"{name} {np.median(peers) * 1e6:.0f} | {np.median(ours) * 1e6:.1f} | **{np.median(ratios):.0f}** "
-        f"({ratios.min():.0f} to {ratios.max():.0f}) | {one / 20 * 1e3:.2f} | {build:.2f} | "
-        f"{tables.nbytes / 1e6:.0f} | {off:.0e} |"
+        f"{name} {found['pred_contrib, us a row']:.0f} | {found['tables, us a row']:.1f} | **{found['ratio']:.0f}** "
+        f"({low:.0f} to {high:.0f}) | {found['one row alone, ms']:.2f} | {found['tables made in, s']:.2f} | "
+        f"{found['mb']:.0f} | {found['greatest difference']:.0e} |"
     )
 
 
@@ -79,12 +101,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--peer-rows", type=int, default=400)
     parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--json", action="store_true", help="one JSON list instead of a table")
     asked = parser.parse_args()
+    if asked.json:
+        print(json.dumps([measure(leaves, depth, asked) for leaves, depth in SHAPES], indent=1))
+        return
     print("| leaves | max_depth | pred_contrib, us a row | tables, us a row | ratio (range of pairs) |", end="")
     print(" one row alone, ms | tables made in, s | MB | greatest difference |")
     print("|---" * 9 + "|")
     for leaves, depth in SHAPES:
-        print(measure(leaves, depth, asked), flush=True)
+        print(row(measure(leaves, depth, asked)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Benchmarks run, small and without thresholds; what they compare must agree whatever the size."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,12 +19,36 @@ def run(name: str, *arguments: str) -> dict[str, object]:
     return json.loads(done.stdout)
 
 
-def test_features_of_files_equal_those_of_a_pandas_loop_for_clean_and_for_messy_files() -> None:
-    sizes = ("--lines", "20000", "--contacts", "8000", "--customers", "300", "--cutoffs", "5")
-    found = run("feature_engine.py", *sizes, "--messy")
+def drawn(folder: Path, *arguments: str) -> tuple[dict[str, dict[str, list]], str]:
+    """Run the page; return the runs of its topics and what it printed."""
+    out = folder / "page.html"
+    command = [sys.executable, str(BENCHMARKS / "page.py"), "--out", str(out), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    again = [*command, "--from", str(out.with_suffix(".json")), "--markdown", str(folder / "page.md")]
+    first = out.read_text()
+    assert subprocess.run(again, capture_output=True, text=True, check=True).stdout == done.stdout
+    assert out.read_text() == first
+    return json.loads(out.with_suffix(".json").read_text())["topics"], done.stdout
+
+
+def test_the_page_is_made_small_and_features_of_files_equal_those_of_a_pandas_loop_and_a_range_join(tmp_path) -> None:
+    topics, table = drawn(tmp_path, "--only", "engine,families")
+    (ran,) = topics["engine"]["runs"]
+    assert "failed" not in ran, ran
+    found = ran["result"]
     assert found["rows"] > 1000
     assert found["features"] == 60
-    assert set(found["runs"]) == {"ours, 5 cutoffs", "ours, 1 cutoff", "ours, messy files", "pandas loop", "scan"}
+    sides = {"ours, 5 cutoffs", "ours, 1 cutoff", "ours, messy files", "pandas loop", "range join", "scan"}
+    assert set(found["runs"]) == sides
+    assert list(found["stages"]["wall"]) == ["start", "reading and checks", "who is eligible", "features", "the file"]
+    assert min(found["stages"]["wall"].values()) > 0
+    assert "pandas loop over ours (20,000 lines)" in table
+    page, text = (tmp_path / "page.html").read_text(), (tmp_path / "page.md").read_text()
+    assert page.count("<svg") == 6
+    for side in sides:
+        assert side in page
+        assert side in text
 
 
 def test_features_at_instants_of_their_own_equal_those_of_pandas_row_by_row() -> None:
@@ -62,6 +87,14 @@ def test_a_firm_is_scored_like_with_stock_parts_and_the_picture_shows_every_stag
     stages = found["ours"]["seconds"]
     assert {"start", "reading", "features", "scores", "reasons", "tiers", "lists", "publishing"} <= set(stages)
     assert sum(stages.values()) == pytest.approx(found["ours"]["wall"])
-    drawn = ElementTree.fromstring(picture.read_text())
-    texts = {text.text.split(" ")[0] for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    made = ElementTree.fromstring(picture.read_text())
+    texts = {text.text.split(" ")[0] for text in made.iter("{http://www.w3.org/2000/svg}text")}
     assert set(stages) <= texts
+
+
+@pytest.mark.stress
+def test_every_topic_of_the_page_runs_small(tmp_path) -> None:
+    topics, _ = drawn(tmp_path)
+    real = bool(os.environ.get("CRM_ML_REAL_DATA"))
+    assert {name for name, topic in topics.items() if "missing" in topic} <= (set() if real else {"depth"})
+    assert [run for topic in topics.values() for run in topic["runs"] if "failed" in run] == []
