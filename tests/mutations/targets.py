@@ -77,7 +77,16 @@ TARGETS = (
     ),
     Target(
         "features/visibility.py",
-        ("known_times", "visible", "sees_any", "_visible_frame", "_without_later_customer", "_with_stage_values"),
+        (
+            "known_times",
+            "visible",
+            "sees_any",
+            "_visible_frame",
+            "seen_at",
+            "with_late_values_hidden",
+            "_without_later_customer",
+            "_with_stage_values",
+        ),
         (VISIBLE,),
     ),
     Target("features/rows.py", ("row_codes", "seen_span"), (WINDOWS, VISIBLE, ORDERS)),

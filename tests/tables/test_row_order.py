@@ -59,6 +59,29 @@ def test_rows_are_sorted_within_their_stretch_alone(rows, sizes):
     assert moved == (expected.tolist() != list(range(len(rows))))
 
 
+@pytest.mark.parametrize("size", [23, 24, 25, 47, 48, 49, 50, 72, 73, 96, 97, 145, 500])
+@pytest.mark.parametrize("begin", [0, 3])
+def test_long_stretches_are_merged_from_short_ones(size, begin):
+    rng = np.random.default_rng(size)
+    for values in (2, 5, 1000):
+        own = rng.integers(0, values, (2, begin + size))
+        order, moved = kernels.order_within(own, np.array([0, begin, begin + size]))
+        expected = np.concatenate(
+            [np.lexsort((own[1, :begin], own[0, :begin])), begin + np.lexsort((own[1, begin:], own[0, begin:]))]
+        )
+        assert order.tolist() == expected.tolist()
+        assert moved
+
+
+def test_rows_that_only_merging_moves_are_told():
+    two_runs = np.concatenate((np.arange(24, 48), np.arange(24)))[None, :]
+    order, moved = kernels.order_within(two_runs, np.array([0, 48]))
+    assert order.tolist() == [*range(24, 48), *range(24)]
+    assert moved
+    assert kernels.order_within(np.arange(100)[None, :], np.array([0, 100]))[1] is False
+    assert kernels.order_within(np.zeros((1, 100), np.int64), np.array([0, 100]))[1] is False
+
+
 def test_codes_that_are_out_of_all_proportion_are_sorted_all_the_same(monkeypatch):
     monkeypatch.setattr(row_order, "FEW_ROWS", 1)
     wide = np.array([10**12, 5, LAST, 5])
