@@ -216,6 +216,8 @@ def judge(work: list[tuple[Target, Mutant]], *, jobs: int = 1, tell: Callable[[s
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(ROOT), contextlib.redirect_stdout(told):
         quiet = ["-q", "--tb=no", "--no-header", "--no-summary", f"--basetemp={folder}"]
         quiet += ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
+        # whole numbers that wrap around are meant to; compiled they do so in silence
+        quiet += ["-W", "ignore:overflow encountered:RuntimeWarning"]
         code = pytest.main([*quiet, *tests], plugins=[plugin])
     if len(plugin.verdicts) != len(work):
         raise SystemExit(f"the tests did not run (code {code})\n{told.getvalue()}")

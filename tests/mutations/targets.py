@@ -109,7 +109,6 @@ TARGETS = (
     ),
     Target("features/kernels_sort.py", ("is_ordered", "by_group", "refine"), (SORTING,), 0.3, named=True),
     Target("tables/kernels.py", ("by_code", "order_within"), (ROW_ORDER,)),
-    Target("tables/row_order.py", ("ascending", "row_order", "_grouped_order", "same_as_before"), (ROW_ORDER,)),
     Target(
         "tables/identifiers.py",
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -48,44 +48,56 @@ def id_columns(schema: Schema) -> frozenset[str]:
     return frozenset({name for name in texts if name in named or name.endswith("_id")})
 
 
-def assemble(
-    parts: Mapping[str, Part], *, zone: str, currency: str, findings: list[Finding], strict: bool, title: str
-) -> Tables:
-    """Build `Tables` from raw parts; with `strict`, raise one `DataError` for all findings of severity error."""
-    frames: dict[str, pa.Table] = {}
-    quarantine: dict[str, pa.Table] = {}
-    attributes: dict[str, dict[str, str]] = {}
-    # rates first: amounts of other tables are converted with them
-    first = [n.RATES] if n.RATES in parts else []
-    others = sorted(parts.keys() - {n.RATES})
-    with ThreadPoolExecutor(processors()) as pool:
-        for names in (first, others):
-            rates = frames.get(n.RATES)
-            made = pool.map(lambda name: _one(parts[name], currency, rates), names)  # noqa: B023 - ends in the round
-            # what is found is told in the order of the tables, whoever was done first
-            for name, (table, own, said) in zip(names, made, strict=True):
-                findings.extend(said)
-                attributes[name] = own
-                if table is None:
-                    continue
-                frames[name] = table.table
-                if table.quarantine is not None:
-                    quarantine[name] = table.quarantine
-    frames = _without_internal(frames, findings)
-    tables = Tables(
-        frames={name: frames[name] for name in SCHEMAS if name in frames},
-        zone=zone,
-        currency=currency,
-        mapped={name: frozenset(parts[name].columns) for name in frames},
-        attributes={name: attributes[name] for name in frames},
-        known_from={name: dict(parts[name].known_from) for name in frames},
-        findings=tuple(findings),
-        quarantine=quarantine,
-    )
-    error = error_from_findings(findings, title=title) if strict else None
-    if error is not None:
-        raise error
-    return tables
+class Assembly:
+    """Tables made of raw parts one after the other, so that no two are held both raw and typed.
+
+    Rates must come first: amounts of other tables are converted with them.
+    """
+
+    def __init__(self, *, zone: str, currency: str) -> None:
+        self.zone, self.currency = zone, currency
+        self._made: dict[str, tuple[Settled | None, dict[str, str], list[Finding]]] = {}
+        self._parts: dict[str, Part] = {}
+
+    def add(self, part: Part) -> None:
+        """Type, check and order a table; its raw columns are let go."""
+        rates = self._made.get(n.RATES, (None,))[0]
+        self._made[part.table] = _one(part, self.currency, None if rates is None else rates.table)
+        self._parts[part.table] = part
+
+    def finish(self, findings: list[Finding], *, strict: bool, title: str) -> Tables:
+        """Return all tables; with `strict`, raise one `DataError` for all findings of severity error."""
+        frames: dict[str, pa.Table] = {}
+        quarantine: dict[str, pa.Table] = {}
+        # what is found is told in the order of the tables
+        for name in sorted(self._made, key=lambda name: (name != n.RATES, name)):
+            settled, _, said = self._made[name]
+            findings.extend(said)
+            if settled is None:
+                continue
+            frames[name] = settled.table
+            if settled.quarantine is not None:
+                quarantine[name] = settled.quarantine
+        frames = _without_internal(frames, findings)
+        tables = Tables(
+            frames={name: frames[name] for name in SCHEMAS if name in frames},
+            zone=self.zone,
+            currency=self.currency,
+            mapped={name: frozenset(self._parts[name].columns) for name in frames},
+            attributes={name: self._made[name][1] for name in frames},
+            known_from={name: dict(self._parts[name].known_from) for name in frames},
+            findings=tuple(findings),
+            quarantine=quarantine,
+        )
+        error = error_from_findings(findings, title=title) if strict else None
+        if error is not None:
+            raise error
+        return tables
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return names of tables in the order in which they can be added: rates first."""
+    return sorted(names, key=lambda name: name != n.RATES)
 
 
 def _one(part: Part, currency: str, rates: pa.Table | None) -> tuple[Settled | None, dict[str, str], list[Finding]]:

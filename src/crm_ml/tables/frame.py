@@ -159,7 +159,7 @@ def from_frames(
     >>> str(tables.frames["order_lines"]["ordered_at"][0])
     '2025-01-30 23:00:00+00:00'
     """
-    from crm_ml.tables.assemble import Part, assemble
+    from crm_ml.tables.assemble import Assembly, Part, in_order
     from crm_ml.tables.place import Place
     from crm_ml.tables.schemas import SCHEMAS
     from crm_ml.tables.zones import check_zone
@@ -193,9 +193,10 @@ def from_frames(
             unmapped=tuple(unmapped),
             map_hint="a column {column} in the frame {table}",
         )
-    return assemble(
-        parts, zone=zone, currency=currency, findings=findings, strict=strict, title="the frames do not fit"
-    )
+    assembly = Assembly(zone=zone, currency=currency)
+    for name in in_order(parts):
+        assembly.add(parts[name])
+    return assembly.finish(findings, strict=strict, title="the frames do not fit")
 
 
 _CONVERT_FIRST = "convert the column before, as if it were %s"

@@ -42,8 +42,8 @@ def order_within(keys: I64, bounds: I64) -> tuple[I64, bool]:
     moved = False
     for s in range(len(bounds) - 1):
         begin, end = bounds[s], bounds[s + 1]
-        run = min(_SMALL, end - begin)
-        for first in range(begin, end, max(run, 1)):
+        run = _SMALL
+        for first in range(begin, end, run):
             last = min(first + run, end)
             for i in range(first + 1, last):
                 row = order[i]
@@ -61,7 +61,7 @@ def order_within(keys: I64, bounds: I64) -> tuple[I64, bool]:
                     j -= 1
                     moved = True
                 order[j] = row
-        while 0 < run < end - begin:
+        while run < end - begin:
             for first in range(begin, end, 2 * run):
                 middle, last = min(first + run, end), min(first + 2 * run, end)
                 left, right = first, middle

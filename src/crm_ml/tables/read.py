@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from crm_ml.errors import Failure, Finding, UsageError, did_you_mean
-from crm_ml.tables.assemble import Part, assemble
+from crm_ml.tables.assemble import Assembly, Part, in_order
 from crm_ml.tables.csv_source import open_csv
 from crm_ml.tables.frame import Tables
 from crm_ml.tables.mapping import ColumnSpec, SourceSpec, TableMapping, check_mappings
@@ -84,26 +84,23 @@ def read_tables(
     unknown = sorted(set(only or ()) - set(SCHEMAS))
     if unknown:
         raise UsageError(f"unknown table {unknown[0]!r}", code="unknown_table")
-    findings: list[Finding] = []
-    parts: dict[str, Part] = {}
-    for name, mapping in mappings.items():
-        if only is not None and name not in only:
-            continue
+    found: dict[str, list[Finding]] = {name: [] for name in mappings if only is None or name in only}
+    assembly = Assembly(zone=zone, currency=currency)
+    for name in in_order(found):
         try:
-            part = _read(name, mapping, root, zone, findings)
+            part = _read(name, mappings[name], root, zone, found[name])
         except SourceFault as fault:
-            findings.append(fault.finding(name))
+            found[name].append(fault.finding(name))
             continue
         except Failure as failure:
             if strict:
                 raise
-            findings.append(Finding("error", failure.code, failure.message, failure.remedy, table=name))
+            found[name].append(Finding("error", failure.code, failure.message, failure.remedy, table=name))
             continue
         if part is not None:
-            parts[name] = part
-    return assemble(
-        parts, zone=zone, currency=currency, findings=findings, strict=strict, title="the data cannot be used"
-    )
+            assembly.add(part)
+    findings = [finding for said in found.values() for finding in said]
+    return assembly.finish(findings, strict=strict, title="the data cannot be used")
 
 
 def rules_of(spec: SourceSpec) -> TextRules:
