@@ -39,6 +39,14 @@ def by_length(texts):
     return sorted(texts, key=lambda text: (len(text.encode()), text.encode()))
 
 
+def descending(texts):
+    return sorted(texts, reverse=True)
+
+
+def shuffled(texts):
+    return texts[::2] + texts[1::2]
+
+
 @given(COLUMNS)
 def test_texts_come_back_and_codes_ascend_with_them(texts):
     found = coded(pa.array(texts, pa.string()))
@@ -50,6 +58,10 @@ def test_texts_come_back_and_codes_ascend_with_them(texts):
 def test_numbers_are_coded_like_their_texts(values):
     array = pa.array(values, pa.int64())
     assert coded_numbers(array).equals(coded(array.cast(pa.string())))
+
+
+def test_negative_numbers_are_ordered_like_their_texts():
+    assert coded_numbers(pa.array([-1, 5, 10])).dictionary.to_pylist() == ["5", "-1", "10"]
 
 
 def test_numbers_beyond_the_signed_ones_are_coded_too():
@@ -75,20 +87,34 @@ def test_places_are_those_of_a_dictionary(texts, others):
         ("{}", "{:03d}"),  # one side has leading zeros
         ("{:03d}", "{}"),
         ("{:03d}", "{:04d}"),
+        ("{:04d}", "{:03d}"),
         ("C{}", "K{}"),
+        ("K{}", "C{}"),
         ("C{:04d}", "C{:04d}"),
+        ("C{}", "x{}y"),  # no numbers on one side
+        ("x{}y", "C{}"),
     ],
 )
-@pytest.mark.parametrize("shuffled", [False, True])
-def test_places_among_many_are_found_by_number(mine, theirs, shuffled, monkeypatch):
+@pytest.mark.parametrize(
+    "arranged", [sorted, lambda texts: sorted(texts, reverse=True), lambda texts: texts[::2] + texts[1::2]]
+)
+def test_places_among_many_are_found_by_number(mine, theirs, arranged, monkeypatch):
     monkeypatch.setattr(identifiers, "_BLOCK", 8)  # what is many
-    rng = np.random.default_rng(5)
-    those = [theirs.format(number) for number in (np.arange(90, 130) if "3" in theirs else np.arange(0, 990, 7))]
-    some = coded(pa.array([mine.format(number) for number in range(80, 140)]))
-    if shuffled:
-        rng.shuffle(those)
+    those = arranged([theirs.format(number) for number in (range(90, 130) if "3" in theirs else range(0, 990, 7))])
+    some = coded(pa.array([mine.format(number) for number in range(140)]))
     place = {text: at for at, text in enumerate(those)}
     assert places_among(some, pa.array(those)).tolist() == [place.get(text, -1) for text in some.to_pylist()]
+
+
+@pytest.mark.parametrize("arranged", [sorted, shuffled])
+def test_one_or_two_digits_are_found_among_numbers_of_any_width_and_these_among_them(arranged, monkeypatch):
+    monkeypatch.setattr(identifiers, "_BLOCK", 8)
+    digits, numbers = arranged(list("0123456789")), arranged([str(number) for number in range(25)])
+    pairs = arranged([f"{number:02d}" for number in range(25)])
+    for mine, theirs in ((digits, numbers), (numbers, digits), (pairs, numbers), (numbers, pairs), (digits, pairs)):
+        some = coded(pa.array(mine))
+        place = {text: at for at, text in enumerate(theirs)}
+        assert places_among(some, pa.array(theirs)).tolist() == [place.get(text, -1) for text in mine]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +127,12 @@ def test_places_among_many_are_found_by_number(mine, theirs, shuffled, monkeypat
         (["A9", "B10"], None),
         (["A9", "B1"], None),
         (["A1x", "A2x"], None),
+        (["abc", "abc"], None),
+        (["B1", "A1"], None),
+        (["C12", "C1:"], None),  # the letter behind 9
+        (["C12", "C1/"], None),  # the one before 0
+        (["C19", "C98"], ("C", 2, [19, 98])),
+        (["ABC1", "ABC" + "1" * 18], ("ABC", 0, [1, int("1" * 18)])),
         (["1" * 18], ("", 18, [int("1" * 18)])),
         (["1" * 19], None),  # too long to be told apart by a number
         (["1", "1" * 19], None),
@@ -120,6 +152,7 @@ def test_a_slice_of_texts_is_told_by_itself():
     whole = pa.array(["xyz", "C1", "C2", "zz"])
     assert numbered(whole.slice(1, 2)).values.tolist() == [1, 2]
     assert coded(whole.slice(1, 2)).to_pylist() == ["C1", "C2"]
+    assert numbered(pa.array(["xx", "C1", "C2", "zz"]).slice(1, 2)).width == 1
 
 
 @given(st.lists(st.integers(-(2**40), 2**40), max_size=40), st.sampled_from([1, 2**40]))

@@ -248,14 +248,14 @@ def _places(levels: pa.Array, texts: pa.Array) -> I64:
 
 
 def _number_places(some: Numbered, those: Numbered) -> I64:
-    if some.prefix != those.prefix or (some.width != those.width and some.width and those.width):
+    if some.prefix != those.prefix:
         return np.full(len(some.values), -1, np.int64)
     order = None if (np.diff(those.values) > 0).all() else np.argsort(those.values)
     ascending = those.values if order is None else those.values[order]
     at = np.minimum(np.searchsorted(ascending, some.values), len(ascending) - 1)
     same = ascending[at] == some.values
     if some.width != those.width:
-        # one side has leading zeros, the other never: they meet where none is needed
+        # one side has leading zeros, the other never, or fewer: they meet where none is needed
         same &= some.values >= _POWERS[max(some.width, those.width) - 1] * (max(some.width, those.width) > 1)
     found = np.where(same, at, -1)
     return found if order is None else np.where(found >= 0, order[found], -1)
