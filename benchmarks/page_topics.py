@@ -414,6 +414,8 @@ def judge(figure: Figure, goals: Sequence[Goal] = GOALS) -> Row:
     unit, sides = figure.unit, {"wall": figure.wall, "processor time": figure.cpu}
     known = {name: value for name, value in sides.items() if value is not None}
     said = ", ".join(f"{number(value)}{unit} {name}" for name, value in known.items())
+    if unit == " GB":  # memory has no clock
+        said = "".join(f"{number(value)}{unit}" for value in known.values())
     name = f"{figure.name} ({figure.at:,} {TOPICS[figure.topic].of})"
     own = [goal for goal in goals if (goal.topic, goal.name) == (figure.topic, figure.name)]
     if not own:
