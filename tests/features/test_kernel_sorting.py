@@ -24,16 +24,6 @@ def test_is_ordered_says_whether_rows_ascend(rows):
     assert kernels_sort.is_ordered(ordered[0], np.ascontiguousarray(ordered[1:]))
 
 
-@FEW
-@given(st.lists(st.integers(0, 4), max_size=9), st.integers(0, 2))
-def test_by_group_is_the_stable_order(groups, unused):
-    group = np.array(groups, np.int64)
-    counts = np.bincount(group, minlength=int(group.max(initial=-1)) + 1 + unused)
-    before = counts.copy()
-    assert kernels_sort.by_group(group, counts).tolist() == np.argsort(group, kind="stable").tolist()
-    assert counts.tolist() == before.tolist()
-
-
 def refined(lengths, keys, order):
     """What `refine` should make of an order: each stretch sorted stably by the key."""
     bounds = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)

@@ -107,7 +107,7 @@ TARGETS = (
         ("_above", "_looking_back", "_in_windows", "_approachable", "_under_contract"),
         (LABELS, OUTCOMES),
     ),
-    Target("features/kernels_sort.py", ("is_ordered", "by_group", "refine"), (SORTING,), 0.3, named=True),
+    Target("features/kernels_sort.py", ("is_ordered", "refine"), (SORTING,), 0.3, named=True),
     Target("tables/kernels.py", ("by_code", "order_within"), (ROW_ORDER,)),
     Target(
         "tables/identifiers.py",

@@ -59,6 +59,16 @@ def test_rows_are_sorted_within_their_stretch_alone(rows, sizes):
     assert moved == (expected.tolist() != list(range(len(rows))))
 
 
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 4), max_size=9), st.integers(0, 2), st.sampled_from([np.int32, np.int64]))
+def test_by_code_is_the_stable_order(groups, unused, kind):
+    codes = np.array(groups, kind)
+    counts = np.bincount(codes, minlength=int(codes.max(initial=-1)) + 1 + unused)
+    before = counts.copy()
+    assert kernels.by_code(codes, counts).tolist() == np.argsort(codes, kind="stable").tolist()
+    assert counts.tolist() == before.tolist()
+
+
 @pytest.mark.parametrize("size", [23, 24, 25, 47, 48, 49, 50, 72, 73, 96, 97, 145, 500])
 @pytest.mark.parametrize("begin", [0, 3])
 def test_long_stretches_are_merged_from_short_ones(size, begin):

@@ -151,11 +151,12 @@ def _texts(rows: Rows, column: str) -> pa.Array:
 def order_within(group: I64, *keys: I64) -> I64 | None:
     """Return the stable order by group (0, 1, ...), then by keys, most important first; None if that is the order."""
     from crm_ml.features import kernels_sort
+    from crm_ml.tables.kernels import by_code
 
     if kernels_sort.is_ordered(group, np.stack(keys)):
         return None
     counts = np.bincount(group)
-    order: I64 = kernels_sort.by_group(group, counts)
+    order: I64 = by_code(group, counts).astype(np.int64)
     bounds = np.concatenate(([0], np.cumsum(counts)))
     for key in reversed(keys):
         kernels_sort.refine(order, bounds, key)

@@ -1,4 +1,4 @@
-"""Compiled sorting of events by subject (or another group): a counting sort, then a stable sort within each.
+"""Compiled sorting of events within their subjects (or other groups), after a counting sort by them.
 
 Exports arrive almost in order, and a subject has few events: most of it is looking and finding nothing to do.
 """
@@ -26,22 +26,6 @@ def is_ordered(group: I64, keys: I64) -> bool:
                 if keys[k, i] > keys[k, i - 1]:
                     break
     return True
-
-
-@compiled
-def by_group(group: I64, counts: I64) -> I64:
-    """Return the stable order by group; group g occurs ``counts[g]`` times."""
-    place = np.empty(len(counts), np.int64)
-    total = np.int64(0)
-    for g in range(len(counts)):
-        place[g] = total
-        total += counts[g]
-    order = np.empty(len(group), np.int64)
-    for i in range(len(group)):
-        g = group[i]
-        order[place[g]] = i
-        place[g] += 1
-    return order
 
 
 @compiled

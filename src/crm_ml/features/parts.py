@@ -103,11 +103,10 @@ class WholeTimeline(Timeline):
         return part[subject]
 
     def _in_parts(self, table: str, row: I64, part: I64, known: Mapping[str, I64] | None = None) -> Grouped:
-        from crm_ml.features import kernels_sort
+        from crm_ml.tables.kernels import by_code
 
         counts = np.bincount(part, minlength=len(self.bounds) - 1)
-        order = kernels_sort.by_group(part, counts)
-        return Grouped(self.tables, table, row[order], np.concatenate(([0], np.cumsum(counts))), known)
+        return Grouped(self.tables, table, row[by_code(part, counts)], np.concatenate(([0], np.cumsum(counts))), known)
 
     def _payments(self) -> tuple[I64, I64, I64]:
         """Return (row, part) of payments where a version of their invoice is, and the invoice of every payment."""

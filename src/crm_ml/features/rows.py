@@ -89,10 +89,6 @@ def codes(values: pa.ChunkedArray | pa.Array) -> tuple[I64, Levels]:
         codes[codes < 0] = NULL
         return codes, Levels(levels_of(values))
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    if pa.types.is_string(array.type) and _ascends(array):
-        new = pc.less(array.slice(0, len(array) - 1), array.slice(1)).to_numpy(zero_copy_only=False)
-        starts = np.concatenate(([0], np.flatnonzero(new) + 1))
-        return np.concatenate(([0], np.cumsum(new))), Levels(array.take(pa.array(starts)))
     encoded = pc.dictionary_encode(array)
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
@@ -100,16 +96,6 @@ def codes(values: pa.ChunkedArray | pa.Array) -> tuple[I64, Levels]:
     if index.null_count:
         index = pc.fill_null(index, NULL)
     return index.to_numpy(), Levels(encoded.dictionary)
-
-
-def _ascends(array: pa.Array) -> bool:
-    """Return whether texts are in ascending order, as the first part of a table's key is: no hashing is needed then."""
-    if len(array) < 2 or array.null_count:
-        return False
-    for some in (array.slice(0, 1000), array):
-        if pc.any(pc.less(some.slice(1), some.slice(0, len(some) - 1))).as_py():
-            return False
-    return True
 
 
 def row_codes(frame: pa.Table, columns: Iterable[str]) -> I64:

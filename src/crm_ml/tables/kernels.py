@@ -14,7 +14,7 @@ _SMALL = 24
 
 
 @compiled
-def by_code(codes: I32, counts: I64) -> I32:
+def by_code(codes: I32 | I64, counts: I64) -> I32:
     """Return the stable order of rows by code (0, 1, ...); code c occurs ``counts[c]`` times."""
     place = np.empty(len(counts), np.int64)
     total = np.int64(0)
