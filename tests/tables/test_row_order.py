@@ -1,6 +1,5 @@
 """The order of rows: that of numpy's lexsort, however many rows there are and however they are grouped."""
 
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +20,12 @@ ROWS = st.integers(0, 70).flatmap(
 
 
 def keys(columns):
-    return [partial(np.asarray, np.array(column, np.int64)) for column in columns]
+    return [key(np.array(column, np.int64)) for column in columns]
+
+
+def key(values):
+    """What makes the key of some rows, given those of all."""
+    return lambda rows: values[rows]
 
 
 @settings(deadline=None)  # the first example loads what is compiled
@@ -39,7 +43,7 @@ def test_the_order_is_numpys(
         for few in (10**9, 0):
             patch.setattr(row_order, "FEW_ROWS", max(few, 1))
             patch.setattr(row_order, "_BLOCK_ROWS", block)
-            found = row_order.row_order([lambda: first, *keys(columns)])
+            found = row_order.row_order([key(first), *keys(columns)])
             assert (np.arange(size) if found is None else found).tolist() == expected.tolist()
             assert (found is None) == (expected.tolist() == list(range(size)))
 
@@ -95,8 +99,8 @@ def test_rows_that_only_merging_moves_are_told():
 def test_codes_that_are_out_of_all_proportion_are_sorted_all_the_same(monkeypatch):
     monkeypatch.setattr(row_order, "FEW_ROWS", 1)
     wide = np.array([10**12, 5, LAST, 5])
-    assert row_order.row_order([lambda: wide, lambda: np.array([0, 2, 0, 1])]).tolist() == [3, 1, 0, 2]
-    assert row_order.row_order([lambda: -wide]).tolist() == [2, 0, 1, 3]
+    assert row_order.row_order([key(wide), key(np.array([0, 2, 0, 1]))]).tolist() == [3, 1, 0, 2]
+    assert row_order.row_order([key(-wide)]).tolist() == [2, 0, 1, 3]
 
 
 @pytest.mark.parametrize(
@@ -124,11 +128,27 @@ def test_integers_are_ordered_like_the_values(column):
                 assert (x == y, x > y) == (a == b, rank(a) > rank(b))
 
 
+@pytest.mark.parametrize("block", [1, 2, 7, 1 << 17])
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 1)), max_size=30), st.randoms())
-def test_rows_like_the_one_before(rows, random):
+def test_rows_like_the_one_before(block, rows, random):
     order = random.sample(range(len(rows)), random.randint(0, len(rows)))
-    columns = [partial(np.asarray, np.array([row[k] for row in rows], np.int64)) for k in range(3)]
+    columns = keys([[row[k] for row in rows] for k in range(3)])
     expected = [at > 0 and rows[order[at]] == rows[order[at - 1]] for at in range(len(order))]
-    assert same_as_before(columns, len(rows), np.array(order, np.int64)).tolist() == expected
     plain = [at > 0 and rows[at] == rows[at - 1] for at in range(len(rows))]
-    assert same_as_before(columns, len(rows)).tolist() == plain
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_order, "_BLOCK_ROWS", block)
+        assert same_as_before(columns, len(rows), np.array(order, np.int64)).tolist() == expected
+        assert same_as_before(columns, len(rows)).tolist() == plain
+        assert same_as_before([], len(rows)).tolist() == [at > 0 for at in range(len(rows))]
+
+
+@pytest.mark.parametrize("rows", [slice(1, 3), np.array([3, 0, 0]), slice(None)])
+def test_keys_of_some_rows_are_those_of_all(rows):
+    for column in (
+        pa.array([3, None, -1, 3]),
+        pa.array([0.5, None, -0.0, -2.0]),
+        coded(pa.array(["b", None, "a", "b"])),
+        pa.array([True, None, False, True]),
+        pa.array([5, None, -7, 0], pa.timestamp("us", "UTC")),
+    ):
+        assert ascending(column, rows).tolist() == ascending(column)[rows].tolist()

@@ -35,6 +35,7 @@ EVENTS_PER_PART = 160_000
 """Rows of all tables together; their columns then take some ten megabytes."""
 ROWS_PER_PART = 60_000
 """Rows of the spine: bounds what is computed but not yet handed on."""
+_PARTS_BETWEEN_RESTS = 16
 
 
 class WholeTimeline(Timeline):
@@ -59,7 +60,10 @@ class WholeTimeline(Timeline):
     def about(self, table: str) -> I64:
         """Return the subject of each row of a table in the table's order, -1 where it is none of them."""
         found: I64 = self.shared(
-            f"about {table}", lambda: self.subject_codes(self.tables.stored[table].column(self.of.key)).astype(np.int32)
+            f"about {table}",
+            lambda: self.tables.room.numbers(
+                self.subject_codes(self.tables.stored[table].column(self.of.key)).astype(np.int32)
+            ),
         )
         return found
 
@@ -72,7 +76,7 @@ class WholeTimeline(Timeline):
         events = np.zeros(len(self.subjects), np.int64)
         for table in tables:
             about = self.about(table)
-            events += np.bincount(about[about >= 0], minlength=len(events))
+            events += np.bincount(about[about >= 0] if (about < 0).any() else about, minlength=len(events))
         load = np.cumsum(np.maximum(events / EVENTS_PER_PART, rows / ROWS_PER_PART))
         # a part ends where the load passes a whole number
         ends = np.flatnonzero(np.diff(np.floor(load))) + 1 if len(load) else np.zeros(0, np.int64)
@@ -188,9 +192,12 @@ def in_parts(whole: WholeTimeline, work: Callable[[int], T], *, threads: int | N
 
     Parts are worked on by so many threads (default: one per processor), a few ahead of what is taken.
     """
-    parts, workers = len(whole.bounds) - 1, threads or processors()
+    parts, workers, room = len(whole.bounds) - 1, threads or processors(), whole.tables.room
     if parts == 1 or workers == 1:
-        yield from map(work, range(parts))
+        for index in range(parts):
+            yield work(index)
+            if index % _PARTS_BETWEEN_RESTS == 0:
+                room.rest()
         return
     with ThreadPoolExecutor(workers) as pool:
         waiting = deque(pool.submit(work, index) for index in range(min(parts, workers + 1)))
@@ -200,6 +207,8 @@ def in_parts(whole: WholeTimeline, work: Callable[[int], T], *, threads: int | N
             if begun < parts:
                 waiting.append(pool.submit(work, begun))
                 begun += 1
+                if begun % _PARTS_BETWEEN_RESTS == 0:
+                    room.rest()
             yield done
 
 

@@ -282,7 +282,12 @@ class Grouped(Rows):
 
     def array(self, name: str, make: Make) -> I64:
         """Return the array in the order of the places; made by the first part that asks, kept for the others."""
-        found: I64 = self._once(name, lambda: (self._known[name] if name in self._known else make())[self.rows])
+
+        def placed() -> I64:
+            whole = self._known[name] if name in self._known else make()
+            return self.tables.room.numbers(whole[self.rows])
+
+        found: I64 = self._once(name, placed)
         return found
 
     def part(self, index: int) -> PartOfRows:

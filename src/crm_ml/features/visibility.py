@@ -74,6 +74,9 @@ def visible(tables: Tables, cutoff_us: int) -> Tables:
 
 def sees_any(tables: Tables, table: str, cutoff_us: int) -> bool:
     """Return whether any row of an event table is visible at a cutoff (UTC microseconds)."""
+    if n.KNOWN_AT not in tables.mapped[table]:  # nothing is entered late, nothing has versions
+        earliest = pc.min(tables.stored[table].column(SCHEMAS[table].event_time))
+        return earliest.is_valid and int(earliest.value) < cutoff_us
     _, seen, until = seen_span(tables, table)
     return bool(((seen < cutoff_us) & (cutoff_us <= until)).any())
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
+import os
+import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from crm_ml import names as n
 from crm_ml.errors import DataError, UsageError, did_you_mean
 from crm_ml.jobs.definition import require_tables
-from crm_ml.jobs.settings import Workspace, open_workspace
+from crm_ml.jobs.settings import Settings, Workspace, open_workspace
 from crm_ml.tables import Tables, read_tables
+from crm_ml.tables.room import MEMORY, DiskRoom
+from crm_ml.tables.size import memory_needed, memory_there
 
 CHURN, LEADS = "churn", "leads"
 KINDS = (CHURN, LEADS)
@@ -28,6 +33,7 @@ CHURN_TABLES = (
 )
 LEAD_TABLES = (n.LEADS, n.LEAD_EVENTS, n.LEAD_STAGES, n.DEALS, n.DEAL_STAGES, n.CUSTOMERS, n.RATES)
 _YEARS = (1971, 2099)
+_LOG = logging.getLogger(__name__)
 
 
 def as_workspace(workspace: Workspace | str | Path) -> Workspace:
@@ -100,6 +106,10 @@ def read_inputs(workspace: Workspace, *, only: Collection[str] | None = None, st
     """Read the mapped tables of a workspace (of these names only, if given)."""
     settings = workspace.settings
     wanted = None if only is None else [name for name in settings.tables if name in only]
+    needed = memory_needed(settings.tables, root=workspace.root, only=wanted)
+    room = DiskRoom(_folder_for_columns(workspace.root)) if needed > memory_limit(settings) else MEMORY
+    if room.on_disk:
+        _LOG.info("the tables need about %.1f GB of memory; they are worked on from files", needed / 1e9)
     return read_tables(
         settings.tables,
         root=workspace.root,
@@ -107,7 +117,18 @@ def read_inputs(workspace: Workspace, *, only: Collection[str] | None = None, st
         currency=settings.currency,
         only=wanted,
         strict=strict,
+        room=room,
     )
+
+
+def memory_limit(settings: Settings) -> float:
+    """Return how many bytes tables may need before they are worked on from files."""
+    return memory_there() / 2 if settings.memory_gb is None else settings.memory_gb * 1e9
+
+
+def _folder_for_columns(root: Path) -> Path:
+    # the folder of temporary files lies in memory on some systems; beside the data there is a disk
+    return root if os.access(root, os.W_OK) else Path(tempfile.gettempdir())
 
 
 def nothing_visible(day: dt.date, kind: str = CHURN) -> DataError:

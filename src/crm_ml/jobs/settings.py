@@ -215,6 +215,13 @@ class Settings(Strict):
     churn: ChurnSettings = Field(default_factory=lambda: ChurnSettings(), description="what churn means")
     leads: LeadSettings = Field(default_factory=lambda: LeadSettings(), description="what winning a lead means")
     reasons: ReasonSettings = Field(default_factory=lambda: ReasonSettings(), description="reasons of churn scores")
+    memory_gb: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="tables that need more than so many GB of memory (10^9 bytes) are worked on from files beside "
+        "crm.yaml; default: half of what the machine or its control group has. Results are the same",
+    )
     margin_rate: float = Field(default=1.0, gt=0, le=1, description="margin per revenue where no cost is mapped")
     features: str | None = Field(
         default=None,

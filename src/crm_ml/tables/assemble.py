@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.errors import Finding, did_you_mean, error_from_findings
-from crm_ml.processors import processors
 from crm_ml.tables.currency import check_rates, convert
 from crm_ml.tables.frame import Tables
 from crm_ml.tables.identifiers import is_among, used_levels
 from crm_ml.tables.place import Mask, Place
+from crm_ml.tables.room import MEMORY, Room
 from crm_ml.tables.schemas import SCHEMAS, Column, Schema
 from crm_ml.tables.values import ARROW_TYPES, INSTANT, as_array, attribute_type, to_canonical
 from crm_ml.tables.versions import Settled, must_have, settle
@@ -51,19 +52,20 @@ def id_columns(schema: Schema) -> frozenset[str]:
 class Assembly:
     """Tables made of raw parts one after the other, so that no two are held both raw and typed.
 
-    Rates must come first: amounts of other tables are converted with them.
+    Rates must come first: amounts of other tables are converted with them. `room` says where columns are kept.
     """
 
-    def __init__(self, *, zone: str, currency: str) -> None:
-        self.zone, self.currency = zone, currency
+    def __init__(self, *, zone: str, currency: str, room: Room = MEMORY) -> None:
+        self.zone, self.currency, self.room = zone, currency, room
         self._made: dict[str, tuple[Settled | None, dict[str, str], list[Finding]]] = {}
         self._parts: dict[str, Part] = {}
 
     def add(self, part: Part) -> None:
         """Type, check and order a table; its raw columns are let go."""
         rates = self._made.get(n.RATES, (None,))[0]
-        self._made[part.table] = _one(part, self.currency, None if rates is None else rates.table)
+        self._made[part.table] = _one(part, self.currency, None if rates is None else rates.table, self.room)
         self._parts[part.table] = part
+        self.room.rest()
 
     def finish(self, findings: list[Finding], *, strict: bool, title: str) -> Tables:
         """Return all tables; with `strict`, raise one `DataError` for all findings of severity error."""
@@ -78,7 +80,7 @@ class Assembly:
             frames[name] = settled.table
             if settled.quarantine is not None:
                 quarantine[name] = settled.quarantine
-        frames = _without_internal(frames, findings)
+        frames = _without_internal(frames, findings, self.room)
         tables = Tables(
             frames={name: frames[name] for name in SCHEMAS if name in frames},
             zone=self.zone,
@@ -88,6 +90,7 @@ class Assembly:
             known_from={name: dict(self._parts[name].known_from) for name in frames},
             findings=tuple(findings),
             quarantine=quarantine,
+            room=self.room,
         )
         error = error_from_findings(findings, title=title) if strict else None
         if error is not None:
@@ -100,21 +103,30 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: name != n.RATES)
 
 
-def _one(part: Part, currency: str, rates: pa.Table | None) -> tuple[Settled | None, dict[str, str], list[Finding]]:
+def _one(
+    part: Part, currency: str, rates: pa.Table | None, room: Room
+) -> tuple[Settled | None, dict[str, str], list[Finding]]:
     """Return one table in order (None if a required column is missing), its attributes, and what was found."""
     schema, findings = SCHEMAS[part.table], list[Finding]()
     for columns in (part.columns, part.attributes):
         columns.update({name: (raw, replace(place, findings=findings)) for name, (raw, place) in columns.items()})
     complete = _complete(part, schema, findings)
-    table, attributes = _typed(part, schema, findings)
+    table, attributes = _typed(part, schema, findings, room)
     if not complete:
         return None, attributes, findings
     if part.table == n.RATES:
         check_rates(table, findings)
     elif "currency" in part.columns:
-        table = convert(schema, table, currency=currency, rates=rates, findings=findings)
+        table = room.table(convert(schema, table, currency=currency, rates=rates, findings=findings))
     late = {**part.known_from, **attributes}
-    settled = settle(schema, table, mapped=part.columns, late=late, drop_exact_duplicates=part.drop_exact_duplicates)
+    settled = settle(
+        schema,
+        table,
+        mapped=part.columns,
+        late=late,
+        drop_exact_duplicates=part.drop_exact_duplicates,
+        room=room,
+    )
     findings.extend(settled.findings)
     _say_unmapped(part, findings)
     return settled, attributes, findings
@@ -138,21 +150,19 @@ def _complete(part: Part, schema: Schema, findings: list[Finding]) -> bool:
     return not missing
 
 
-def _typed(part: Part, schema: Schema, findings: list[Finding]) -> tuple[pa.Table, dict[str, str]]:
+def _typed(part: Part, schema: Schema, findings: list[Finding], room: Room) -> tuple[pa.Table, dict[str, str]]:
     """All canonical columns in their types, then the attributes; nulls and vocabulary checked."""
     ids, essential = id_columns(schema), must_have(schema)
     arrays: list[Any] = []
     names: list[str] = []
-    with ThreadPoolExecutor(processors()) as pool:
+    with ThreadPoolExecutor(room.threads) as pool:
         typed = {
             column.name: pool.submit(
-                _column, part, column, is_id=column.name in ids, essential=column.name in essential
+                _column, part, column, room, is_id=column.name in ids, essential=column.name in essential
             )
             for column in schema.columns
             if column.name in part.columns
         }
-    nothing: dict[pa.DataType, pa.Array] = {}
-    """Columns that are not mapped share their memory."""
     for column in schema.columns:
         names.append(column.name)
         if column.name in part.columns:
@@ -160,20 +170,29 @@ def _typed(part: Part, schema: Schema, findings: list[Finding]) -> tuple[pa.Tabl
             findings.extend(said)
             arrays.append(array)
             continue
-        kind = ARROW_TYPES[column.type]
-        if kind not in nothing:
-            nothing[kind] = pa.nulls(part.rows, kind)
-        arrays.append(nothing[kind])
+        arrays.append(_nothing(part.rows, ARROW_TYPES[column.type]))
     if part.rows == 0:
         findings.append(
             Finding("warning", "empty_table", "the table has no rows", "Check the source and `where`", table=part.table)
         )
-    taken = _attributes(part, names, arrays, findings)
+    taken = _attributes(part, names, arrays, findings, room)
     schema_types = [pa.field(name, array.type) for name, array in zip(names, arrays, strict=True)]
     return pa.Table.from_arrays(arrays, schema=pa.schema(schema_types)), taken
 
 
-def _column(part: Part, column: Column, *, is_id: bool, essential: bool) -> tuple[pa.Array, list[Finding]]:
+@lru_cache(maxsize=16)
+def _zeros(rows: int) -> pa.Buffer:
+    return pa.py_buffer(np.zeros(8 * (rows + 1), np.uint8))
+
+
+def _nothing(rows: int, kind: pa.DataType) -> pa.Array:
+    """Return a column without values. All such share their memory, and zeros that nobody writes to take none."""
+    zeros = _zeros(rows)
+    buffers = [zeros, zeros, zeros] if pa.types.is_string(kind) else [zeros, zeros]
+    return pa.Array.from_buffers(kind, rows, buffers, null_count=rows)
+
+
+def _column(part: Part, column: Column, room: Room, *, is_id: bool, essential: bool) -> tuple[pa.Array, list[Finding]]:
     """Return one column in its type, and what was found in it."""
     raw, place = part.columns[column.name]
     part.columns[column.name] = None, place  # so that raw and typed values are not held side by side
@@ -183,10 +202,12 @@ def _column(part: Part, column: Column, *, is_id: bool, essential: bool) -> tupl
         _check_nulls(array, bad, column, place, essential=essential)
     if column.values:
         _check_vocabulary(array, column, place)
+    array = room.array(array)
+    room.rest()
     return array, place.findings
 
 
-def _attributes(part: Part, names: list[str], arrays: list[Any], findings: list[Finding]) -> dict[str, str]:
+def _attributes(part: Part, names: list[str], arrays: list[Any], findings: list[Finding], room: Room) -> dict[str, str]:
     """Append the own columns whose time of knowledge is said; return it."""
     held = [name for name in part.attributes if name not in part.attributes_known_from]
     if held:
@@ -207,7 +228,7 @@ def _attributes(part: Part, names: list[str], arrays: list[Any], findings: list[
             array = as_array(raw)
             array, _ = to_canonical(array, Column(name, attribute_type(array, place)), place)
             names.append(name)
-            arrays.append(array)
+            arrays.append(room.array(array))
             taken[name] = part.attributes_known_from[name]
     times = [name for name, array in zip(names, arrays, strict=True) if array.type == INSTANT]
     for name, time in {**part.known_from, **taken}.items():
@@ -298,7 +319,7 @@ _CASCADE = (
 )
 
 
-def _without_internal(frames: dict[str, pa.Table], findings: list[Finding]) -> dict[str, pa.Table]:
+def _without_internal(frames: dict[str, pa.Table], findings: list[Finding], room: Room) -> dict[str, pa.Table]:
     """Leave out customers with status internal, and everything that hangs on them."""
     customers = frames.get(n.CUSTOMERS)
     if customers is None or customers["status"].null_count == len(customers):
@@ -308,14 +329,14 @@ def _without_internal(frames: dict[str, pa.Table], findings: list[Finding]) -> d
         return frames
     out = dict(frames)
     gone = {n.CUSTOMERS: used_levels(internal)}
-    out[n.CUSTOMERS] = _outside(customers, n.CUSTOMER_ID, gone[n.CUSTOMERS])
+    out[n.CUSTOMERS] = _outside(customers, n.CUSTOMER_ID, gone[n.CUSTOMERS], room)
     for name, column, parent in _CASCADE:
         if name not in out or parent not in gone:
             continue
         before = out[name]
         key = SCHEMAS[name].key[0]
         lost = before.filter(pa.array(is_among(before[column], gone[parent])))
-        out[name] = _outside(before, column, gone[parent])
+        out[name] = _outside(before, column, gone[parent], room)
         gone[name] = used_levels(lost[key])
     if n.ACTION_LOG in out:
         log = out[n.ACTION_LOG]
@@ -336,5 +357,5 @@ def _without_internal(frames: dict[str, pa.Table], findings: list[Finding]) -> d
     return out
 
 
-def _outside(table: pa.Table, column: str, ids: pa.Array) -> pa.Table:
-    return table.filter(pa.array(~is_among(table[column], ids))).combine_chunks()
+def _outside(table: pa.Table, column: str, ids: pa.Array, room: Room) -> pa.Table:
+    return room.filtered(table, ~is_among(table[column], ids))

@@ -13,6 +13,7 @@ from pyarrow import csv as arrow_csv
 
 from crm_ml.errors import EXAMPLES_SHOWN
 from crm_ml.tables.mapping import SourceSpec
+from crm_ml.tables.room import MEMORY, Room
 from crm_ml.tables.sources import Opened, SourceFault, check_readable, shown
 
 _DELIMITERS = ";\t|,"
@@ -21,13 +22,13 @@ _CHUNK = 1 << 20
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-def open_csv(files: Sequence[Path], spec: SourceSpec, root: Path) -> Opened:
-    """Read all files as text columns, put together by name; raises `SourceFault`."""
+def open_csv(files: Sequence[Path], spec: SourceSpec, root: Path, room: Room = MEMORY) -> Opened:
+    """Read all files as text columns, put together by name and kept in a room; raises `SourceFault`."""
     tables = {}
     for file in files:
         check_readable(file, root)
         check_encoding(file, spec, root)
-        tables[shown(file, root)] = _read(file, spec, root)
+        tables[shown(file, root)] = _read(file, spec, root, room)
     table = (
         pa.concat_tables(tables.values(), promote_options="default") if len(tables) > 1 else next(iter(tables.values()))
     )
@@ -137,7 +138,7 @@ def _yaml(mark: str) -> str:
     return '"\\t"' if mark == "\t" else f'"{mark}"'
 
 
-def _read(file: Path, spec: SourceSpec, root: Path) -> pa.Table:
+def _read(file: Path, spec: SourceSpec, root: Path, room: Room) -> pa.Table:
     names, lines = header_of(file, spec, root)
     bad: list[Any] = []
 
@@ -149,7 +150,8 @@ def _read(file: Path, spec: SourceSpec, root: Path) -> pa.Table:
     while True:
         bad.clear()
         try:
-            table = arrow_csv.read_csv(
+            table = _parsed(
+                room,
                 file,
                 read_options=arrow_csv.ReadOptions(
                     column_names=names, skip_rows=lines, encoding=_arrow_encoding(spec), block_size=block
@@ -189,6 +191,13 @@ def _read(file: Path, spec: SourceSpec, root: Path) -> pa.Table:
             examples=shown_rows,
         )
     return table
+
+
+def _parsed(room: Room, file: Path, **options: Any) -> pa.Table:
+    if not room.on_disk:
+        return arrow_csv.read_csv(file, **options)
+    with arrow_csv.open_csv(file, **options) as reader:
+        return room.gathered(reader)
 
 
 def _arrow_encoding(spec: SourceSpec) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from crm_ml.errors import Finding, UsageError, did_you_mean
 from crm_ml.tables.identifiers import decoded
+from crm_ml.tables.room import MEMORY, Room
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +76,8 @@ class Tables:
     findings : tuple of Finding
     quarantine : mapping of str to pyarrow.Table
         Rows that were set aside, with the reason in the last column.
+    room : Room
+        Where columns are kept; those that are made of them may be kept there too.
     whole : Tables, optional
         The tables of the whole company where these are the rows of some of its customers: what is known of all
         customers is computed from them.
@@ -91,6 +94,7 @@ class Tables:
     kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was computed of these tables and may be asked for again; tables made of them start with nothing."""
     whole: Tables | None = None
+    room: Room = field(default=MEMORY, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.frames, Frames):

@@ -145,13 +145,17 @@ def ranked(values: I64) -> tuple[I32, I64]:
     least, most = int(values.min()), int(values.max())
     if most - least < _SPREAD * len(values) + _BLOCK:
         there = np.zeros(most - least + 1, bool)
-        there[values - least] = True
+        for at in range(0, len(values), _BLOCK):
+            there[values[at : at + _BLOCK] - least] = True
         distinct: I64 = np.flatnonzero(there) + least
         if len(distinct) == len(there):
             return (values - least).astype(np.int32), distinct
         rank = np.cumsum(there, dtype=np.int32)
         rank -= 1
-        return rank[values - least], distinct
+        codes = np.empty(len(values), np.int32)
+        for at in range(0, len(values), _BLOCK):
+            codes[at : at + _BLOCK] = rank[values[at : at + _BLOCK] - least]
+        return codes, distinct
     encoded = pa.array(values).dictionary_encode()
     distinct = encoded.dictionary.to_numpy()
     order = np.argsort(distinct)

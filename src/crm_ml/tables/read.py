@@ -16,6 +16,7 @@ from crm_ml.tables.frame import Tables
 from crm_ml.tables.mapping import ColumnSpec, SourceSpec, TableMapping, check_mappings
 from crm_ml.tables.parsing import TextRules
 from crm_ml.tables.place import Place
+from crm_ml.tables.room import MEMORY, Room
 from crm_ml.tables.schemas import SCHEMAS
 from crm_ml.tables.sealed import Expression, Sealed, SqlRefused, check_expression, check_names, first_line, quoted
 from crm_ml.tables.sources import (
@@ -40,6 +41,7 @@ def read_tables(
     currency: str,
     only: Collection[str] | None = None,
     strict: bool = True,
+    room: Room = MEMORY,
 ) -> Tables:
     r"""Read the mapped tables.
 
@@ -57,6 +59,8 @@ def read_tables(
         Read just these tables (customers with status internal can only be left out if customers is among them).
     strict : bool
         Raise for findings of severity error; otherwise return what could be read, with the findings.
+    room : Room
+        Where columns are kept: in memory, or in files (`DiskRoom`); the tables are the same.
 
     Raises
     ------
@@ -85,10 +89,10 @@ def read_tables(
     if unknown:
         raise UsageError(f"unknown table {unknown[0]!r}", code="unknown_table")
     found: dict[str, list[Finding]] = {name: [] for name in mappings if only is None or name in only}
-    assembly = Assembly(zone=zone, currency=currency)
+    assembly = Assembly(zone=zone, currency=currency, room=room)
     for name in in_order(found):
         try:
-            part = _read(name, mappings[name], root, zone, found[name])
+            part = _read(name, mappings[name], root, zone, found[name], room)
         except SourceFault as fault:
             found[name].append(fault.finding(name))
             continue
@@ -108,7 +112,7 @@ def rules_of(spec: SourceSpec) -> TextRules:
     return TextRules(spec.decimal or "", spec.thousands, spec.date_format)
 
 
-def open_source(spec: SourceSpec, root: Path) -> Opened:
+def open_source(spec: SourceSpec, root: Path, room: Room = MEMORY) -> Opened:
     """Find and open the files of a source; raises `SourceFault`."""
     if spec.database is not None:
         raise Failure(
@@ -126,20 +130,20 @@ def open_source(spec: SourceSpec, root: Path) -> Opened:
         )
     if kinds == {"parquet"}:
         return open_parquet(files, root)
-    return open_csv(files, spec, root) if kinds == {"csv"} else open_xlsx(files, spec, root)
+    return open_csv(files, spec, root, room) if kinds == {"csv"} else open_xlsx(files, spec, root)
 
 
-def _read(name: str, mapping: TableMapping, root: Path, zone: str, findings: list[Finding]) -> Part | None:
+def _read(name: str, mapping: TableMapping, root: Path, zone: str, findings: list[Finding], room: Room) -> Part | None:
     spec = mapping.spec
     rules = rules_of(spec)
-    opened = open_source(spec, root)
+    opened = open_source(spec, root, room)
     before = len(findings)
     with Sealed(zone=zone, rules=rules, files=opened.files, table=opened.table, view=opened.view) as sealed:
         have = list(sealed.columns)
         plan = _Plan(name, mapping, have, opened, findings)
         if any(finding.severity == "error" for finding in findings[before:]):
             return None
-        table = _select(sealed, plan, opened, root)
+        table = _select(sealed, plan, opened, root, room)
     if table is None:
         return None
     return plan.part(table, rules, zone)
@@ -267,10 +271,12 @@ class _Plan:
         )
 
 
-def _select(sealed: Sealed, plan: _Plan, opened: Opened, root: Path) -> pa.Table | None:
+def _select(sealed: Sealed, plan: _Plan, opened: Opened, root: Path, room: Room) -> pa.Table | None:
     # names of our own: an alias that is also a column could be taken for it inside another expression
     aliases = {f"__crm_{number}": sql for number, (_, sql) in enumerate(plan.items)}
     try:
+        if room.on_disk:
+            return room.gathered(sealed.stream(aliases, plan.where))
         return sealed.select(aliases, plan.where)
     except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
         faults = culprits(opened.files, root)

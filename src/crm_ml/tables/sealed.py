@@ -21,6 +21,7 @@ import pyarrow as pa
 from crm_ml.tables.parsing import TextRules
 
 SOURCE: Final = "source"
+_BATCH_ROWS: Final = 1 << 18
 _LOCKS: Final = (
     "SET enable_external_access = false",
     "SET python_enable_replacements = false",
@@ -223,9 +224,16 @@ class Sealed:
 
     def select(self, columns: Mapping[str, str], where: str | None) -> pa.Table:
         """Return the expressions as columns, for the rows where the condition holds."""
+        return self._selected(columns, where).to_arrow_table()
+
+    def stream(self, columns: Mapping[str, str], where: str | None) -> pa.RecordBatchReader:
+        """Return the same as `select`, batch by batch."""
+        return self._selected(columns, where).to_arrow_reader(_BATCH_ROWS)
+
+    def _selected(self, columns: Mapping[str, str], where: str | None) -> duckdb.DuckDBPyRelation:
         picked = ", ".join(f"(\n{sql}\n) AS {quoted(name)}" for name, sql in columns.items()) or "1 AS nothing"
         condition = f" WHERE (\n{where}\n)" if where else ""
-        return self._connection.sql(f"SELECT {picked} FROM {SOURCE}{condition}").to_arrow_table()
+        return self._connection.sql(f"SELECT {picked} FROM {SOURCE}{condition}")
 
     def sample(self, rows: int) -> pa.Table:
         """Return the first rows of the source."""

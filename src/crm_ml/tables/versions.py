@@ -20,15 +20,16 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.errors import EXAMPLES_SHOWN, Finding
-from crm_ml.processors import processors
 from crm_ml.tables.identifiers import codes_of, decoded, is_coded, levels_of, one_piece
-from crm_ml.tables.row_order import Key, ascending, row_order, same_as_before
+from crm_ml.tables.room import MEMORY, Room
+from crm_ml.tables.row_order import Key, Taken, ascending, row_order, same_as_before
 from crm_ml.tables.schemas import Schema
 from crm_ml.tables.values import INSTANT
 
 REASON: Final = "quarantined_because"
 LINE_DIGITS: Final = 6
 
+Numbers = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 Order = npt.NDArray[np.int64] | npt.NDArray[np.int32] | None
 """The rows in the order in which they are taken; None: as they are."""
 
@@ -66,26 +67,29 @@ def settle(
     mapped: Collection[str],
     late: Mapping[str, str],
     drop_exact_duplicates: bool = False,
+    room: Room = MEMORY,
 ) -> Settled:
     """Put the rows of one canonical table in order (see the module) and settle what shares a key.
 
-    `late` names the columns that are known only from the time in another column, beyond those of the schema.
+    `late` names the columns that are known only from the time in another column, beyond those of the schema; `room`
+    says where columns are kept.
     """
     findings: list[Finding] = []
     aside: list[pa.Table] = []
-    table = _set_incomplete_aside(schema, table, mapped, aside)
-    table = _known_at(schema, table)
+    table = _set_incomplete_aside(schema, table, mapped, aside, room)
+    table = _known_at(schema, table, room)
     content = _content_order(schema, table, late)
     if schema.name == n.ORDER_LINES and table["line_no"].null_count == len(table):
-        table = _number_lines(schema, table, content, drop_exact_duplicates, findings)
+        table = _number_lines(schema, table, content, drop_exact_duplicates, findings, room)
     else:
         versioned = n.KNOWN_AT in mapped
         group = [*schema.key, n.KNOWN_AT] if versioned else list(schema.key)
-        order = row_order(_keys(table, [*group, *(name for name in content if name not in group)]))
+        order = row_order(_keys(table, group))
         if _same_as_before(table, group, order).any():
-            table, order = _by_arrival(schema, _moved(table, order), late, group, content), None
-            table = _settle_keys(schema, table, group, findings, aside)
-        table = _moved(table, _by_subject(schema, table, order))
+            order = row_order(_keys(table, [*group, *(name for name in content if name not in group)]))
+            table, order = _by_arrival(schema, _moved(table, order, room), late, group, content, room), None
+            table = _settle_keys(schema, table, group, findings, aside, room)
+        table = _moved(table, _by_subject(schema, table, order), room)
     quarantine = pa.concat_tables(decoded(rows) for rows in aside) if aside else None
     return Settled(table, quarantine, tuple(findings))
 
@@ -100,7 +104,7 @@ def _by_subject(schema: Schema, table: pa.Table, order: Order) -> Order:
     codes = codes_of(table[n.CUSTOMER_ID])
     codes = np.where(codes < 0, len(levels_of(table[n.CUSTOMER_ID])), codes) if (codes < 0).any() else codes
     codes = codes if order is None else codes[order]
-    further = row_order([lambda: codes])
+    further = row_order([partial(_some, codes)])
     if further is None or order is None:
         return further if order is None else order
     return order[further]
@@ -110,7 +114,9 @@ def _take_aside(table: pa.Table, reason: str) -> pa.Table:
     return table.append_column(REASON, pa.array([reason] * len(table), pa.string()))
 
 
-def _set_incomplete_aside(schema: Schema, table: pa.Table, mapped: Collection[str], aside: list[pa.Table]) -> pa.Table:
+def _set_incomplete_aside(
+    schema: Schema, table: pa.Table, mapped: Collection[str], aside: list[pa.Table], room: Room
+) -> pa.Table:
     names = [name for name in must_have(schema) if name in mapped and table[name].null_count]
     if not names:
         return table
@@ -118,17 +124,19 @@ def _set_incomplete_aside(schema: Schema, table: pa.Table, mapped: Collection[st
     for name in names[1:]:
         complete = pc.and_(complete, pc.is_valid(table[name]))
     aside.append(_take_aside(table.filter(pc.invert(complete)), "incomplete"))
-    return table.filter(complete)
+    return room.filtered(table, complete.combine_chunks())
 
 
-def _known_at(schema: Schema, table: pa.Table) -> pa.Table:
+def _known_at(schema: Schema, table: pa.Table, room: Room) -> pa.Table:
     if n.KNOWN_AT not in schema.column_names:
         return table
     place = table.column_names.index(n.KNOWN_AT)
     known = table.column(place)
     if known.null_count:
         known = (
-            table[schema.event_time] if known.null_count == len(table) else pc.coalesce(known, table[schema.event_time])
+            table[schema.event_time]
+            if known.null_count == len(table)
+            else room.array(one_piece(pc.coalesce(known, table[schema.event_time])))
         )
         table = table.set_column(place, pa.field(n.KNOWN_AT, INSTANT), known)
     return table
@@ -153,7 +161,7 @@ def _known_from(schema: Schema, name: str, late: Mapping[str, str]) -> str:
 
 
 def _by_arrival(
-    schema: Schema, table: pa.Table, late: Mapping[str, str], group: Sequence[str], content: Sequence[str]
+    schema: Schema, table: pa.Table, late: Mapping[str, str], group: Sequence[str], content: Sequence[str], room: Room
 ) -> pa.Table:
     """Sort rows of one key by what arrived first, whichever column it arrived in.
 
@@ -182,12 +190,12 @@ def _by_arrival(
     for place in range(len(instants)):
         which = order[place : place + 1]
         arrays = (np.take_along_axis(times, which, axis=0)[0], which[0], np.take_along_axis(values, which, axis=0)[0])
-        keys += [partial(_same, array) for array in arrays]
-    return _moved(table, row_order(keys))
+        keys += [partial(_some, array) for array in arrays]
+    return _moved(table, row_order(keys), room)
 
 
-def _same(array: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return array
+def _some(values: Numbers, rows: Taken) -> Numbers:
+    return values[rows]
 
 
 def _content_rank(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -203,18 +211,20 @@ def _keys(table: pa.Table, names: Sequence[str]) -> list[Key]:
     return [partial(ascending, table[name]) for name in names]
 
 
-def _moved(table: pa.Table, order: Order) -> pa.Table:
+def _moved(table: pa.Table, order: Order, room: Room) -> pa.Table:
     """Return the rows in an order (None: as they are)."""
     if order is None:
-        return table.combine_chunks()
+        return room.table(table)
     index = pa.array(order)
     # columns that are not mapped are null throughout: there is nothing to move
     filled = [name for name in table.column_names if table[name].null_count < len(table)]
     # the time of entry is the time of the event itself where it is not mapped
     alike = {name: _alike(table, name, filled) for name in filled}
     once = sorted(set(alike.values()))
-    with ThreadPoolExecutor(processors()) as pool:
-        moved = dict(zip(once, pool.map(lambda name: one_piece(table[name]).take(index), once), strict=True))
+    with ThreadPoolExecutor(room.threads) as pool:
+        taken = pool.map(lambda name: room.array(one_piece(table[name]).take(index)), once)
+        moved = dict(zip(once, taken, strict=True))
+    room.rest()
     columns = [moved[alike[name]] if name in alike else table[name].slice(0, len(order)) for name in table.column_names]
     return pa.Table.from_arrays(columns, schema=table.schema)
 
@@ -237,7 +247,7 @@ def _key_examples(table: pa.Table, key: Sequence[str], rows: npt.NDArray[Any]) -
 
 
 def _settle_keys(
-    schema: Schema, table: pa.Table, group: Sequence[str], findings: list[Finding], aside: list[pa.Table]
+    schema: Schema, table: pa.Table, group: Sequence[str], findings: list[Finding], aside: list[pa.Table], room: Room
 ) -> pa.Table:
     again = _same_as_before(table, group)
     if not again.any():
@@ -272,14 +282,21 @@ def _settle_keys(
             )
         )
         aside.append(_take_aside(table.filter(pa.array(conflicts)), "duplicate_key"))
-    return table.filter(pa.array(~again)).combine_chunks()
+    return room.filtered(table, ~again)
 
 
 def _number_lines(
-    schema: Schema, table: pa.Table, content: list[str], drop_exact_duplicates: bool, findings: list[Finding]
+    schema: Schema,
+    table: pa.Table,
+    content: list[str],
+    drop_exact_duplicates: bool,
+    findings: list[Finding],
+    room: Room,
 ) -> pa.Table:
-    def visible_from() -> npt.NDArray[np.int64]:
-        return np.maximum(ascending(table[n.KNOWN_AT]), ascending(table["ordered_at"])).astype(np.int64, copy=False)
+    known, ordered = (partial(ascending, table[name]) for name in (n.KNOWN_AT, "ordered_at"))
+
+    def visible_from(rows: Taken) -> npt.NDArray[np.int64]:
+        return np.maximum(known(rows), ordered(rows)).astype(np.int64, copy=False)
 
     others = [name for name in content if name != "order_id"]
     order = row_order([*_keys(table, ["order_id"]), visible_from, *_keys(table, others)])
@@ -311,5 +328,5 @@ def _number_lines(
         every = np.zeros(len(table), np.int32)
         every[order] = numbers
         numbers = every
-    lines = pa.DictionaryArray.from_arrays(pa.array(numbers), texts)
-    return _moved(table.set_column(at, pa.field("line_no", lines.type), lines), by_subject)
+    lines = room.array(pa.DictionaryArray.from_arrays(pa.array(numbers), texts))
+    return _moved(table.set_column(at, pa.field("line_no", lines.type), lines), by_subject, room)
