@@ -16,10 +16,11 @@ import pyarrow as pa
 
 from crm_ml import names as n
 from crm_ml.features.events import Timeline
-from crm_ml.features.rows import Adjacent, Grouped, Once, Rows
+from crm_ml.features.rows import Adjacent, Grouped, Levels, Once, Rows, codes
 from crm_ml.features.spine import Spine
-from crm_ml.features.timeline import I64
+from crm_ml.features.timeline import I32, I64
 from crm_ml.processors import processors
+from crm_ml.tables.identifiers import codes_of, is_coded, levels_of, looked_up, short_places_among
 from crm_ml.tables.schemas import SCHEMAS
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ EVENTS_PER_PART = 160_000
 ROWS_PER_PART = 60_000
 """Rows of the spine: bounds what is computed but not yet handed on."""
 _PARTS_BETWEEN_RESTS = 16
+_BLOCK = 1 << 22
 
 
 class WholeTimeline(Timeline):
@@ -53,16 +55,18 @@ class WholeTimeline(Timeline):
 
     def prepare(self, tables: Sequence[str], *, threads: int | None = None) -> None:
         """Group tables side by side, before the parts ask for them one after the other."""
-        with ThreadPoolExecutor(threads or processors()) as pool:
+        room = self.tables.room
+        with ThreadPoolExecutor(min(threads or processors(), room.threads)) as pool:
             for done in [pool.submit(self.grouped, table) for table in tables]:
                 done.result()
+                room.rest()
 
-    def about(self, table: str) -> I64:
+    def about(self, table: str) -> I32:
         """Return the subject of each row of a table in the table's order, -1 where it is none of them."""
-        found: I64 = self.shared(
+        found: I32 = self.shared(
             f"about {table}",
             lambda: self.tables.room.numbers(
-                self.subject_codes(self.tables.stored[table].column(self.of.key)).astype(np.int32)
+                short_places_among(self.tables.stored[table].column(self.of.key), self.subjects)
             ),
         )
         return found
@@ -76,7 +80,9 @@ class WholeTimeline(Timeline):
         events = np.zeros(len(self.subjects), np.int64)
         for table in tables:
             about = self.about(table)
-            events += np.bincount(about[about >= 0] if (about < 0).any() else about, minlength=len(events))
+            for at in range(0, len(about), _BLOCK):  # numpy counts a copy of 64 bits
+                some = about[at : at + _BLOCK]
+                events += np.bincount(some[some >= 0], minlength=len(events))
         load = np.cumsum(np.maximum(events / EVENTS_PER_PART, rows / ROWS_PER_PART))
         # a part ends where the load passes a whole number
         ends = np.flatnonzero(np.diff(np.floor(load))) + 1 if len(load) else np.zeros(0, np.int64)
@@ -95,45 +101,46 @@ class WholeTimeline(Timeline):
             reached = np.maximum.accumulate(about)
             if ((about == reached) | (about < 0)).all():
                 return Adjacent(self.tables, table, np.searchsorted(reached, self.bounds).astype(np.int64))
-            row = np.flatnonzero(about >= 0) if (about < 0).any() else np.arange(len(about))
-            return self._in_parts(table, row, self._part_of(about[row]))
+            row = np.flatnonzero(about >= 0).astype(np.int32)
+            return self._in_parts(table, row, self._part_of(looked_up(about, row)))
         if table == n.PAYMENTS and n.INVOICES in self.tables.frames:
             row, part, invoice = self._payments()
             return self._in_parts(table, row, part, known={"codes among invoice_id": invoice})
         return Rows(self.tables, table)
 
-    def _part_of(self, subject: I64) -> I64:
-        part = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
-        return part[subject]
+    def _part_of(self, subject: I32 | I64) -> I32:
+        parts = np.arange(len(self.bounds) - 1, dtype=np.int32)
+        return looked_up(np.repeat(parts, np.diff(self.bounds)), subject)
 
-    def _in_parts(self, table: str, row: I64, part: I64, known: Mapping[str, I64] | None = None) -> Grouped:
+    def _in_parts(self, table: str, row: I32, part: I32, known: Mapping[str, I32] | None = None) -> Grouped:
         from crm_ml.tables.kernels import by_code
 
         counts = np.bincount(part, minlength=len(self.bounds) - 1)
-        return Grouped(self.tables, table, row[by_code(part, counts)], np.concatenate(([0], np.cumsum(counts))), known)
+        rows = self.tables.room.numbers(looked_up(row, by_code(part, counts)))
+        return Grouped(self.tables, table, rows, np.concatenate(([0], np.cumsum(counts))), known)
 
-    def _payments(self) -> tuple[I64, I64, I64]:
+    def _payments(self) -> tuple[I32, I32, I32]:
         """Return (row, part) of payments where a version of their invoice is, and the invoice of every payment."""
-        invoices = Rows(self.tables, n.INVOICES)
-        code, levels = invoices.codes("invoice_id")
-        about = self.about(n.INVOICES)
+        invoices, about = self.tables.stored[n.INVOICES].column("invoice_id"), self.about(n.INVOICES)
+        code, levels = (codes_of(invoices), Levels(levels_of(invoices))) if is_coded(invoices) else codes(invoices)
         told = (about >= 0) & (code >= 0)
-        code, part = code[told], self._part_of(about[told])
-        paid = Rows(self.tables, n.PAYMENTS).codes_among("invoice_id", levels)
-        where = np.full(len(levels) + 1, -1, np.int64)  # the last place: of no invoice
-        rows, parts = [], []
+        if not told.all():
+            code, about = code[told], about[told]
+        part = self._part_of(about)
+        payments = self.tables.stored[n.PAYMENTS].column("invoice_id")
+        paid = self.tables.room.numbers(short_places_among(payments, levels.array))
+        where = np.full(len(levels) + 1, -1, np.int32)  # the last place: of no invoice
+        rows, parts = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
         while len(code):
             # one part of each invoice per round; what is left are invoices with versions in further parts
             where[:] = -1
             where[code] = part
-            found = where[paid]
+            found = looked_up(where, paid)
             row = np.flatnonzero(found >= 0)
-            rows.append(row)
-            parts.append(found[row])
-            left = part != where[code]
+            rows.append(row.astype(np.int32))
+            parts.append(looked_up(found, row))
+            left = part != looked_up(where, code)
             code, part = code[left], part[left]
-        if not rows:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64), paid
         return np.concatenate(rows), np.concatenate(parts), paid
 
     def part(self, index: int) -> PartTimeline:
@@ -173,9 +180,10 @@ class PartTimeline(Timeline):
 
     def subjects_of(self, table: str) -> I64:
         """Return the subject of each row, counted from the part's first."""
-        about = self.rows(table).array("about", lambda: self._whole.about(table)).astype(np.int64)
+        about: I64 = np.asarray(self.rows(table).array("about", lambda: self._whole.about(table)), np.int64)
         ours = (about >= self._first) & (about < self._last)
-        return np.where(ours, about - self._first, -1)
+        found: I64 = np.where(ours, about - self._first, -1)
+        return found
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what `make` gives for the tables as a whole."""

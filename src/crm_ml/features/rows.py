@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_ml import names as n
-from crm_ml.features.timeline import FOREVER, I64, NULL
-from crm_ml.tables.identifiers import codes_of, is_coded, levels_of, places_among
+from crm_ml.features.timeline import FOREVER, I32, I64, NULL
+from crm_ml.tables.identifiers import codes_of, is_coded, levels_of, looked_up, places_among
 from crm_ml.tables.schemas import SCHEMAS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from crm_ml.tables import Tables
 
-Make = Callable[[], I64]
+Make = Callable[[], Any]
 
 
 class Levels(Sequence[str]):
@@ -182,7 +182,8 @@ class Rows:
 
     def array(self, name: str, make: Make) -> I64:
         """Return an array with one value per row, given what makes it for the whole table, under a name of its own."""
-        return make()
+        found: I64 = make()
+        return found
 
     def integers(self, column: str) -> I64:
         """Return a column as int64; see `integers`."""
@@ -264,7 +265,7 @@ class Grouped(Rows):
     ----------
     tables : Tables
     table : str
-    rows : numpy.ndarray of int64
+    rows : numpy.ndarray of int32
         The row of the table that stands in each place; a row may stand in several parts, or in none.
     bounds : numpy.ndarray of int64
         Part p has the places ``bounds[p]`` to ``bounds[p + 1] - 1``.
@@ -273,7 +274,7 @@ class Grouped(Rows):
     """
 
     def __init__(
-        self, tables: Tables, table: str, rows: I64, bounds: I64, known: Mapping[str, I64] | None = None
+        self, tables: Tables, table: str, rows: I32, bounds: I64, known: Mapping[str, I32] | None = None
     ) -> None:
         super().__init__(tables, table)
         self.rows, self.bounds = rows, bounds
@@ -285,7 +286,7 @@ class Grouped(Rows):
 
         def placed() -> I64:
             whole = self._known[name] if name in self._known else make()
-            return self.tables.room.numbers(whole[self.rows])
+            return self.tables.room.numbers(looked_up(whole, self.rows).astype(np.int64, copy=False))
 
         found: I64 = self._once(name, placed)
         return found
@@ -309,7 +310,8 @@ class PartOfRows(Rows):
 
     def array(self, name: str, make: Make) -> I64:
         """Return the part's slice of the grouped array."""
-        return self._grouped.array(name, make)[self._places]
+        found: I64 = self._grouped.array(name, make)[self._places]
+        return found
 
     def _whole_span(self) -> tuple[I64, I64, I64]:
         return self._grouped._whole_span()

@@ -27,6 +27,7 @@ from crm_ml.processors import processors
 _Number = TypeVar("_Number", bound=np.generic)
 _SMALL: Final = 1 << 20
 """Arrays of fewer bytes are not worth a file."""
+_BYTES_BETWEEN_RESTS: Final = 1 << 29
 _MOST_LETTERS: Final = (1 << 31) - 1
 """The most bytes of text that 32-bit offsets reach."""
 
@@ -68,6 +69,9 @@ class Room:
         """Return all rows of a stream, kept here."""
         return batches.read_all()
 
+    def looked_at(self, size: int) -> None:
+        """Take note that so many bytes of columns were looked at."""
+
     def rest(self) -> None:
         """Let go of what was looked at; it is found again when somebody looks."""
 
@@ -99,6 +103,7 @@ class DiskRoom(Room):
         self._maps: dict[int, tuple[int, int, weakref.ref[mmap.mmap]]] = {}
         """Begin, end and mapping of each file that somebody still looks at."""
         self._lock = Lock()
+        self._looked_at = 0
 
     @property
     def threads(self) -> int:
@@ -145,6 +150,13 @@ class DiskRoom(Room):
         columns = [writer.done() for writer in writers]
         return pa.Table.from_arrays(columns, names=batches.schema.names)
 
+    def looked_at(self, size: int) -> None:
+        """Take note that so many bytes of columns were looked at, and rest now and then."""
+        self._looked_at += size  # threads may forget a little of each other's: it only says when
+        if self._looked_at > _BYTES_BETWEEN_RESTS:
+            self._looked_at = 0
+            self.rest()
+
     def rest(self) -> None:
         """Take the pages off this process; they stay in the page cache while there is room."""
         if not hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
@@ -153,6 +165,7 @@ class DiskRoom(Room):
             found = [mapping for _, _, ref in self._maps.values() if (mapping := ref()) is not None]
         for mapping in found:
             mapping.madvise(mmap.MADV_DONTNEED)
+        pa.default_memory_pool().release_unused()
 
     def new_file(self) -> BinaryIO:
         """Return a file without a name."""
@@ -187,6 +200,7 @@ class DiskRoom(Room):
     def _kept(self, buffer: pa.Buffer) -> pa.Buffer:
         file = self.new_file()
         self.write(file, buffer)
+        self.looked_at(2 * buffer.size)  # what was written, and what it was made of
         return self.mapped(file)
 
     def _is_here(self, array: pa.Array) -> bool:

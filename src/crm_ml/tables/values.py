@@ -147,7 +147,7 @@ def _block_units(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 
 def _doubles(array: pa.Array, place: Place) -> tuple[npt.NDArray[np.float64], Mask, Mask]:
     nulls = null_mask(array)
-    values = to_numpy(array.cast(pa.float64()), 0.0).astype(np.float64)
+    values = to_numpy(array.cast(pa.float64()), 0.0).astype(np.float64, copy=False)
     bad = ~np.isfinite(values)
     if bad.any():
         _say_problem(place, "not_finite", int(bad.sum()), examples(array, bad))
@@ -160,8 +160,8 @@ def to_money(array: pa.Array, place: Place) -> tuple[pa.Array, Mask]:
     kind = array.type
     if pa.types.is_floating(kind):
         values, nulls, bad = _doubles(array, place)
-        big = np.abs(values) > AMOUNT_LIMIT
-        if big.any():
+        if len(values) and max(values.max(), -values.min()) > AMOUNT_LIMIT:
+            big = np.abs(values) > AMOUNT_LIMIT
             _say_overflow(place, array, big)
             values, bad = np.where(big, 0.0, values), bad | big
         return pa.array(_double_units(values), mask=nulls | bad), bad
@@ -287,7 +287,7 @@ def to_instant(array: pa.Array, place: Place) -> tuple[pa.Array, Mask]:
             micros = raw if kind.unit == "us" else np.clip(raw, -limit, limit) * _PER_UNIT[kind.unit]
         local = kind.tz is None
     elif pa.types.is_date32(kind):
-        micros = to_numpy(array.view(pa.int32()), 0).astype(np.int64) * DAY_US
+        micros = np.multiply(to_numpy(array.view(pa.int32()), 0), DAY_US, dtype=np.int64)
     elif pa.types.is_date64(kind):
         micros = to_numpy(array.view(pa.int64()), 0) * 1000
     elif is_text(kind):

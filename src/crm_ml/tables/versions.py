@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from crm_ml import names as n
 from crm_ml.errors import EXAMPLES_SHOWN, Finding
-from crm_ml.tables.identifiers import codes_of, decoded, is_coded, levels_of, one_piece
+from crm_ml.tables.identifiers import codes_of, decoded, is_coded, levels_of, looked_up, one_piece, put_back
 from crm_ml.tables.room import MEMORY, Room
 from crm_ml.tables.row_order import Key, Taken, ascending, row_order, same_as_before
 from crm_ml.tables.schemas import Schema
@@ -84,9 +84,9 @@ def settle(
     else:
         versioned = n.KNOWN_AT in mapped
         group = [*schema.key, n.KNOWN_AT] if versioned else list(schema.key)
-        order = row_order(_keys(table, group))
-        if _same_as_before(table, group, order).any():
-            order = row_order(_keys(table, [*group, *(name for name in content if name not in group)]))
+        order = row_order(_keys(table, group, room))
+        if _same_as_before(table, group, room, order).any():
+            order = row_order(_keys(table, [*group, *(name for name in content if name not in group)], room))
             table, order = _by_arrival(schema, _moved(table, order, room), late, group, content, room), None
             table = _settle_keys(schema, table, group, findings, aside, room)
         table = _moved(table, _by_subject(schema, table, order), room)
@@ -103,11 +103,11 @@ def _by_subject(schema: Schema, table: pa.Table, order: Order) -> Order:
         return order
     codes = codes_of(table[n.CUSTOMER_ID])
     codes = np.where(codes < 0, len(levels_of(table[n.CUSTOMER_ID])), codes) if (codes < 0).any() else codes
-    codes = codes if order is None else codes[order]
+    codes = codes if order is None else looked_up(codes, order)
     further = row_order([partial(_some, codes)])
     if further is None or order is None:
         return further if order is None else order
-    return order[further]
+    return looked_up(order.astype(np.int32, copy=False), further)  # rows are fewer than 32 bits count
 
 
 def _take_aside(table: pa.Table, reason: str) -> pa.Table:
@@ -186,7 +186,7 @@ def _by_arrival(
     values = np.stack([_content_rank(table, brought[name]) for name in instants])
     order = np.argsort(times, axis=0, kind="stable")
     plain = [name for name in content if name not in {*group, *instants, *(x for xs in brought.values() for x in xs)}]
-    keys = _keys(table, [*group, *plain])
+    keys = _keys(table, [*group, *plain], room)
     for place in range(len(instants)):
         which = order[place : place + 1]
         arrays = (np.take_along_axis(times, which, axis=0)[0], which[0], np.take_along_axis(values, which, axis=0)[0])
@@ -207,8 +207,14 @@ def _content_rank(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.int64
     return np.unique(texts, return_inverse=True)[1].astype(np.int64)
 
 
-def _keys(table: pa.Table, names: Sequence[str]) -> list[Key]:
-    return [partial(ascending, table[name]) for name in names]
+def _keys(table: pa.Table, names: Sequence[str], room: Room) -> list[Key]:
+    return [partial(_key, table[name], room) for name in names]
+
+
+def _key(column: pa.ChunkedArray, room: Room, rows: Taken) -> Numbers:
+    values = ascending(column, rows)
+    room.looked_at(values.nbytes)
+    return values
 
 
 def _moved(table: pa.Table, order: Order, room: Room) -> pa.Table:
@@ -235,10 +241,10 @@ def _alike(table: pa.Table, name: str, names: Sequence[str]) -> str:
     return next(other for other in names if one_piece(table[other]).buffers()[1].address == place)
 
 
-def _same_as_before(table: pa.Table, names: Sequence[str], order: Order = None) -> npt.NDArray[np.bool_]:
+def _same_as_before(table: pa.Table, names: Sequence[str], room: Room, order: Order = None) -> npt.NDArray[np.bool_]:
     """Which rows, taken in an order, agree with the one before in all of these columns (null equals null)."""
     filled = [name for name in names if table[name].null_count < len(table)]
-    return same_as_before(_keys(table, filled), len(table), order)
+    return same_as_before(_keys(table, filled, room), len(table), order)
 
 
 def _key_examples(table: pa.Table, key: Sequence[str], rows: npt.NDArray[Any]) -> list[Any]:
@@ -249,10 +255,10 @@ def _key_examples(table: pa.Table, key: Sequence[str], rows: npt.NDArray[Any]) -
 def _settle_keys(
     schema: Schema, table: pa.Table, group: Sequence[str], findings: list[Finding], aside: list[pa.Table], room: Room
 ) -> pa.Table:
-    again = _same_as_before(table, group)
+    again = _same_as_before(table, group, room)
     if not again.any():
         return table
-    repeats = again & _same_as_before(table, [name for name in table.column_names if name not in group])
+    repeats = again & _same_as_before(table, [name for name in table.column_names if name not in group], room)
     if repeats.any():
         findings.append(
             Finding(
@@ -285,6 +291,15 @@ def _settle_keys(
     return room.filtered(table, ~again)
 
 
+def _places_within(goes_on: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    """Return how many rows of its group stand before each row, given where a row goes on with its group."""
+    place = np.arange(len(goes_on), dtype=np.int32)
+    begins = np.where(goes_on, np.int32(0), place)
+    np.maximum.accumulate(begins, out=begins)
+    place -= begins
+    return place
+
+
 def _number_lines(
     schema: Schema,
     table: pa.Table,
@@ -293,14 +308,14 @@ def _number_lines(
     findings: list[Finding],
     room: Room,
 ) -> pa.Table:
-    known, ordered = (partial(ascending, table[name]) for name in (n.KNOWN_AT, "ordered_at"))
+    known, ordered = _keys(table, [n.KNOWN_AT, "ordered_at"], room)
 
     def visible_from(rows: Taken) -> npt.NDArray[np.int64]:
         return np.maximum(known(rows), ordered(rows)).astype(np.int64, copy=False)
 
     others = [name for name in content if name != "order_id"]
-    order = row_order([*_keys(table, ["order_id"]), visible_from, *_keys(table, others)])
-    repeats = _same_as_before(table, table.column_names, order)
+    order = row_order([*_keys(table, ["order_id"], room), visible_from, *_keys(table, others, room)])
+    repeats = _same_as_before(table, table.column_names, room, order)
     if repeats.any():
         rows = np.flatnonzero(repeats) if order is None else order[repeats]
         done = "were dropped" if drop_exact_duplicates else "were kept: without line numbers each row is a line"
@@ -317,16 +332,17 @@ def _number_lines(
         )
         if drop_exact_duplicates:
             order = np.flatnonzero(~repeats) if order is None else order[~repeats]
-    place = np.arange(len(table) if order is None else len(order), dtype=np.int32)
-    goes_on = _same_as_before(table, ["order_id"], order)
-    numbers = place - np.maximum.accumulate(np.where(goes_on, 0, place))
-    texts = pc.utf8_lpad(pa.array(np.arange(1, int(numbers.max(initial=-1)) + 2)).cast(pa.string()), LINE_DIGITS, "0")
-    at = table.column_names.index("line_no")
+    del repeats
     # numbered in the order of the lines of an order, then moved with the rest
-    by_subject = _by_subject(schema, table, order)
+    lines = room.array(_numbered(_same_as_before(table, ["order_id"], room, order), order, len(table)))
+    table = table.set_column(table.column_names.index("line_no"), pa.field("line_no", lines.type), lines)
+    return _moved(table, _by_subject(schema, table, order), room)
+
+
+def _numbered(goes_on: npt.NDArray[np.bool_], order: Order, rows: int) -> pa.DictionaryArray:
+    """Return the number of each row within its group, given where rows in an order go on with their group."""
+    numbers = _places_within(goes_on)
+    texts = pc.utf8_lpad(pa.array(np.arange(1, int(numbers.max(initial=-1)) + 2)).cast(pa.string()), LINE_DIGITS, "0")
     if order is not None:
-        every = np.zeros(len(table), np.int32)
-        every[order] = numbers
-        numbers = every
-    lines = room.array(pa.DictionaryArray.from_arrays(pa.array(numbers), texts))
-    return _moved(table.set_column(at, pa.field("line_no", lines.type), lines), by_subject, room)
+        numbers = put_back(numbers, order, rows)
+    return pa.DictionaryArray.from_arrays(pa.array(numbers), texts)
