@@ -12,10 +12,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crm_ml.errors import DataError, Failure, UsageError
-from crm_ml.tables import SCHEMAS, SourceSpec, TableMapping, from_frames, read_tables
+from crm_ml.tables import SCHEMAS, SourceSpec, TableMapping, from_frames, read_tables, room
 
 COLUMNS = ["order_id", "line_no", "customer_id", "ordered_at", "net_amount"]
 PLAIN = dict(zip(COLUMNS, COLUMNS, strict=True))
+
+
+@pytest.fixture(params=["memory", "files"], autouse=True)
+def kept_in(request, tmp_path_factory, monkeypatch):
+    """Everything that is read here is read twice: kept in memory, and every column in files."""
+    if request.param == "files":
+        monkeypatch.setattr(room, "_SMALL", 0)
+        folder = tmp_path_factory.mktemp("columns")
+        monkeypatch.setitem(read_tables.__kwdefaults__, "room", room.DiskRoom(folder))
+        yield
+        assert not os.listdir(folder)
+    else:
+        yield
 
 
 def _same(first, second) -> None:

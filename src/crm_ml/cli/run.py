@@ -66,7 +66,8 @@ def _run(given: list[str]) -> int:
         if hasattr(error, "format_message"):  # what typer raises for a bad argument
             return _report(_bad_argument(error, given), as_json, debug)
         if isinstance(error, MemoryError):
-            return _report(Failure("The memory is used up", remedy="Run it where there is more."), as_json, debug)
+            remedy = "Run it where there is more, or work from files: a smaller `memory_gb` in crm.yaml."
+            return _report(Failure("The memory is used up", remedy=remedy), as_json, debug)
         return _report(_unexpected(error), as_json, debug)
 
 

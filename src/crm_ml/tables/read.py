@@ -278,7 +278,9 @@ def _select(sealed: Sealed, plan: _Plan, opened: Opened, root: Path, room: Room)
         if room.on_disk:
             return room.gathered(sealed.stream(aliases, plan.where))
         return sealed.select(aliases, plan.where)
-    except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError(str(error)) from error
+    except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
         faults = culprits(opened.files, root)
         if faults:
             plan.findings.extend(fault.finding(plan.name) for fault in faults)

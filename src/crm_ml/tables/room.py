@@ -112,7 +112,7 @@ class DiskRoom(Room):
 
     def array(self, array: pa.Array) -> pa.Array:
         """Return the same values, their buffers in files."""
-        if array.nbytes < _SMALL:
+        if array.nbytes < _SMALL or pa.types.is_nested(array.type):
             return array
         if pa.types.is_dictionary(array.type):
             codes, levels = self.array(array.indices), self.array(array.dictionary)
