@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from crm_ml.actions.lists.cleaning import NAME_CHARACTERS, clean
 from crm_ml.actions.lists.columns import ANSWERS, COLUMNS, Language, ListColumn, heading
-from crm_ml.actions.lists.deputies import records
 from crm_ml.actions.lists.entries import Entries, ListHead
 from crm_ml.actions.lists.formats import date, long_date
 from crm_ml.actions.lists.look import ListContext, Shown, foot_lines, head_lines, shown_id, shown_name
@@ -209,11 +208,11 @@ def _explain(book: Workbook, sheet: Worksheet, entries: Entries, head: ListHead,
     plain = book.add_format({**_FONT, "text_wrap": True, "quote_prefix": True})
     bold = book.add_format({**_FONT, "text_wrap": True, "bold": True, "quote_prefix": True})
     large = book.add_format({**_FONT, "bold": True, "font_size": 14, "quote_prefix": True})
-    gone = records(entries.gone_from(head.list_id))
+    gone = entries.gone_rows_of(head.list_id)
     text = [
         (lines["title"], large),
         (f"{long_date(entries.as_of, language)} · {lines['count']}", plain),
-        *([] if len(entries.of(head.list_id)) else [(say("nothing_to_do", language), bold)]),
+        *([] if entries.rows_of(head.list_id) else [(say("nothing_to_do", language), bold)]),
         *((lines[name], plain) for name in ("stands_in", "waiting", "model", "compared") if lines[name]),
         *((notice, bold) for notice in lines["notices"]),
         ("", plain),
