@@ -241,8 +241,14 @@ def _explain(book: Workbook, sheet: Worksheet, entries: Entries, head: ListHead,
 
 def _height(cells: Iterable[tuple[object, float]]) -> float:
     """Return the height of a row in points: not every program finds it out for itself."""
-    lines = [len(wrap(value, max(1, int(width * _PER_WIDTH)))) for value, width in cells if isinstance(value, str)]
+    lines = [_lines(value, max(1, int(width * _PER_WIDTH))) for value, width in cells if isinstance(value, str)]
     return min(_TALLEST, 4 + _LINE_HEIGHT * max(lines, default=1))
+
+
+def _lines(text: str, width: int) -> int:
+    """Return how many lines a text takes."""
+    # most cells are short: they need no search for where a line may end
+    return 1 if len(text) <= width and text.isprintable() and text.strip() else len(wrap(text, width))
 
 
 def _place(column_id: str) -> int:
