@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_ml.features import build_features, make_spine
 from crm_ml.models import boosting
 from crm_ml.models.boosting import Boosting, fit_boosting
-from crm_ml.models.columns import Column, ColumnContract
+from crm_ml.models.columns import Column, ColumnContract, select_columns
 from crm_ml.models.explain import tree_margin as module
 from crm_ml.models.explain.tree_margin import tree_margin
+from crm_ml.tables import Tables, from_frames
+from crm_ml.tables.synth import make_firm
 
 CODES = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-35, -1e-35, 1.1e-35, -1.1e-35, 5e-324, 1e300, -1e300)
 CODES = (*CODES, -1.0, -0.5, -0.999, 0.5, 3.7, 31.0, 32.0, 63.5, 64.0, 1e6, 2.0**31 - 0.5, 2.0**31, 2.0**40)
@@ -192,3 +198,37 @@ def test_the_number_of_columns_is_checked():
     x, y = made(300)
     with pytest.raises(ValueError, match="The model has 5 features; found 4 columns"):
         tree_margin(trained(x, y, rounds=1)).margin(list(x.T[:4]))
+
+
+def check_on_features(tables: Tables, days: list[dt.date]) -> None:
+    """A model of the default features, numbers and categories: rows of the firm, strange values and thresholds."""
+    rows = build_features(tables, make_spine(tables, days, active_days=730))
+    y = np.random.default_rng(1).random(len(rows)) < 0.2 + 0.6 * (rows["days_since_last_order"] > 60)
+    features = [name for name in rows.columns if name not in ("customer_id", "as_of")]
+    contract = select_columns(rows, features, rows["customer_id"]).contract
+    encoded = contract.encode(rows)
+    model = fit_boosting(encoded, y.to_numpy(), contract, rounds=60, seed=1, threads=1)
+    assert len(contract.ids) > 20
+    same_bits(model.text, asked(model.text, np.column_stack([encoded[name] for name in model.needs])))
+
+
+def test_on_a_firm():
+    tables = from_frames(make_firm(customers=400, seed=3, years=3, until=dt.date(2026, 1, 1)).frames, currency="EUR")
+    check_on_features(tables, [dt.date(2025, 12, 1), dt.date(2025, 6, 1)])
+
+
+@pytest.mark.real
+def test_on_real_orders(real_data):
+    lines = pd.read_parquet(real_data / "online_retail_ii_until_2011-05-31.parquet").dropna(subset=["Customer ID"])
+    frame = pd.DataFrame(
+        {
+            "order_id": lines["Invoice"].astype(str),
+            "customer_id": lines["Customer ID"].astype(int).astype(str),
+            "ordered_at": pd.to_datetime(lines["InvoiceDate"]),
+            "product_id": lines["StockCode"].astype(str),
+            "quantity": lines["Quantity"],
+            "net_amount": (lines["Quantity"] * lines["Price"]).round(2),
+        }
+    )
+    tables = from_frames({"order_lines": frame}, zone="Europe/London", currency="GBP")
+    check_on_features(tables, [dt.date(2011, 3, 1), dt.date(2010, 12, 1)])
