@@ -5,6 +5,7 @@ import datetime as dt
 import io
 import re
 import string
+import textwrap
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,10 +13,12 @@ from xml.etree import ElementTree
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from listed_day import DAY, NOTICE, before, context, customer, entries_of, manager, staff, written
 from python_calamine import CalamineWorkbook
 
-from crm_ml.actions.lists import ListContext, words
+from crm_ml.actions.lists import ListContext, words, xlsx_file
 from crm_ml.actions.lists.cleaning import csv_text
 from crm_ml.actions.lists.columns import ANSWERS, COLUMNS, heading
 from crm_ml.actions.lists.formats import date, money, number, percent
@@ -381,3 +384,8 @@ def test_a_context_says_what_it_needs() -> None:
 def test_the_page_says_what_scored(tmp_path, kind, text) -> None:
     files = written(entries_of([customer("a")]), context(model_kind=kind), tmp_path)
     assert text in files["AM1.html"].decode()
+
+
+@given(st.text(st.one_of(st.characters(), st.sampled_from("a -\t\n\u00a0")), max_size=12), st.integers(1, 12))
+def test_hypothesis_lines_of_a_cell_are_those_of_textwrap(text, width):
+    assert xlsx_file._lines(text, width) == len(textwrap.wrap(text, width))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_ml.actions.policy import HELD_BY, decide, default_policy, parse_policy
+from crm_ml.actions.policy.subjects import Subjects
 from crm_ml.errors import UsageError
 
 DAY = dt.date(2026, 4, 30)
@@ -559,3 +561,35 @@ def test_thirty_days_replayed_nobody_returns_before_the_cool_down():
         # a third of those on the list are talked to on the day
         talked[acts & (rng.random(size) < 0.3)] = number
     assert returns > 20
+
+
+BLANKS = "\t\n\v\f\r \x1c\x1d\x1e\x1f\x85\xa0\u2003"
+
+
+@settings(max_examples=200)
+@given(st.lists(st.one_of(st.none(), st.text(), st.text(f"ab@.1 \0{BLANKS}٣ü", max_size=9)), min_size=1, max_size=8))
+def test_hypothesis_addresses_and_numbers_are_told_as_python_tells_them(texts):
+    subjects = Subjects(
+        pd.DataFrame({"email": pd.Series(texts, dtype=object), "phone": pd.Series(texts, dtype=object)})
+    )
+    plain = [str(text or "").strip() for text in texts]
+    assert subjects.has_email.tolist() == [re.search(r"^[^@\s]+@[^@\s]+\Z", text) is not None for text in plain]
+    assert subjects.has_phone.tolist() == [sum(map(str.isdecimal, text)) >= 3 for text in plain]
+
+
+def test_addresses_that_are_no_texts_are_read_as_such():
+    subjects = Subjects(pd.DataFrame({"phone": pd.Series([12345, None, "1 2", "\ud800 123"], dtype=object)}))
+    assert subjects.has_phone.tolist() == [True, False, False, True]
+
+
+def test_what_is_the_same_for_all_is_recorded_for_each():
+    rules = policy(({"features": {"a": {"min": 1}, "land": {"one_of": "100 %s"}}}, "act"))
+    rows = [{**PLAIN, "subject_id": name, "p": p, "land": "100 %s", "a": None} for name, p in (("A", 0.5), ("B", 0.25))]
+    texts = decide(pd.DataFrame(rows), rules, as_of=DAY)["inputs"].tolist()
+    found = [json.loads(text) for text in texts]
+    assert [(each["p"], each["feature:land"], each["feature:a"]) for each in found] == [
+        (0.5, "100 %s", None),
+        (0.25, "100 %s", None),
+    ]
+    assert all(list(each) == sorted(each) for each in found)
+    assert texts == [decide(pd.DataFrame([row]), rules, as_of=DAY)["inputs"].item() for row in rows]

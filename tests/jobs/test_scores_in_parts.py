@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crm_ml.jobs import daily, score_parts, stages
 from crm_ml.jobs.daily import run_daily
@@ -119,3 +122,22 @@ def test_a_stage_within_another_stops_its_clock(monkeypatch) -> None:
         pass
     assert found.seconds == {"outer": 2.0 + 4.0, "inner": 3.0}
     assert found.line() == "took 9.0 s: outer 6.0, inner 3.0"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_hypothesis_the_pool_keeps_the_riskiest_and_the_first_of_each_list(data):
+    size = data.draw(st.integers(1, 40))
+    rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))
+    p, value = rng.integers(0, 5, size) / 4, rng.integers(0, 4, size) * 10.0
+    tier, manager = rng.choice(np.array(["low", "high", "medium"], object), size), rng.integers(-1, 3, size)
+    rows = rng.permutation(size)[: data.draw(st.integers(0, size))]
+    pool = object.__new__(score_parts._Pool)
+    pool.most, pool.per_list = data.draw(st.integers(0, size)), data.draw(st.integers(1, 4))
+    pool.manager = manager
+    some = pd.DataFrame({"p": p, "worth": p * value, "tier": tier, "manager": manager}).iloc[rows].sort_index()
+    riskiest = some.sort_values("p", ascending=False, kind="stable").index[: pool.most]
+    lists = some.sort_values("worth", ascending=False, kind="stable").groupby(["manager", "tier"])
+    first = lists.head(pool.per_list).index
+    found = pool._best(rows, SimpleNamespace(p=p, value=value, tier=tier))
+    assert set(rows[found]) == {*riskiest, *first}

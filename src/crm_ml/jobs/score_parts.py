@@ -45,6 +45,7 @@ ROWS_AT_ONCE = 65_536
 """Customers that are scored together; it changes no result."""
 SHOWN_ROWS = 2_000
 """At most so many rows are kept with features and contributions."""
+_SHORT = 2**16
 _FEW_ORDER_DAYS = 3
 _VALUE_FEATURES = (n.NET_REVENUE_365D, n.COST_365D, n.ORDER_GAP_DAYS_MEAN, n.ORDER_DAYS_COUNT)
 
@@ -329,15 +330,39 @@ class _Pool:
 
     def _best(self, rows: Ints, day: _Day) -> NDArray[np.bool_]:
         found = np.zeros(len(rows), bool)
-        found[np.lexsort((rows, -day.p[rows]))[: self.most]] = True
-        tier = np.unique(day.tier[rows].astype(str), return_inverse=True)[1]
-        group = (self.manager[rows] + 1).astype(np.int64) * (tier.max(initial=0) + 1) + tier
-        order = np.lexsort((rows, -priority(day.p[rows], day.value[rows]), group))
+        if not (rows[1:] > rows[:-1]).all():  # of equals, the first in the spine go before
+            order = np.argsort(rows)
+            found[order] = self._best(rows[order], day)
+            return found
+        found[_largest(day.p[rows], self.most)] = True
+        tiers = day.tier[rows].tolist()
+        number = {name: at for at, name in enumerate(dict.fromkeys(tiers))}
+        tier = np.fromiter(map(number.__getitem__, tiers), np.int64, len(tiers))
+        group = (self.manager[rows] + 1).astype(np.int64) * len(number) + tier
+        if group.max(initial=0) < _SHORT:
+            group = group.astype(np.uint16)  # sorted by counting
+        order = np.argsort(-priority(day.p[rows], day.value[rows]), kind="stable")
+        order = order[np.argsort(group[order], kind="stable")]
         sorted_ = group[order]
         first = np.flatnonzero(np.concatenate(([True], sorted_[1:] != sorted_[:-1])))
         place = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
         found[order[place < self.per_list]] = True
         return found
+
+
+def _largest(values: FloatArray, count: int) -> Ints:
+    """Return where the largest values are; of those that equal the least of them, the first.
+
+    Examples
+    --------
+    >>> _largest(np.array([0.2, 0.5, 0.1, 0.2]), 2).tolist()
+    [1, 0]
+    """
+    if count >= len(values):
+        return np.arange(len(values))
+    least = -np.partition(-values, count - 1)[count - 1] if count else np.inf
+    above = np.flatnonzero(values > least)
+    return np.concatenate((above, np.flatnonzero(values == least)[: count - len(above)]))
 
 
 def _aligned(previous: pd.DataFrame | None, ids: pa.Array) -> Any:

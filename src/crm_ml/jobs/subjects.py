@@ -66,9 +66,11 @@ class DaySubjects:
         ids = rows[n.CUSTOMER_ID].combine_chunks()
         self._beside = scores.beside
         self._at = pc.index_in(ids, value_set=pa.array(self._beside[n.CUSTOMER_ID], pa.string())).to_numpy()
-        self._customers = scores.seen.customers.frames.get(n.CUSTOMERS)
-        if self._customers is not None:
-            self._in_customers = pc.index_in(ids, value_set=self._customers[n.CUSTOMER_ID].combine_chunks())
+        customers = scores.seen.customers.frames.get(n.CUSTOMERS)
+        self._shown: dict[str, pa.Array] = {}
+        if customers is not None:
+            self._in_customers = pc.index_in(ids, value_set=customers[n.CUSTOMER_ID].combine_chunks())
+            self._shown = {name: customers[name].combine_chunks() for name in _SHOWN}
         held = held_back(
             answers[answers["subject_type"] == CUSTOMER],
             cool_down_days={name: action.cool_down_days for name, action in policy.actions.items()},
@@ -114,12 +116,11 @@ class DaySubjects:
 
     def _of_customers(self, begin: int, count: int) -> dict[str, Any]:
         """Return what is known of each customer, null where there is no table or no row."""
-        if self._customers is None:
+        if not self._shown:
             return {name: np.full(count, None, object) for name in _SHOWN}
-        at, frame = self._in_customers.slice(begin, count), self._customers
+        at = self._in_customers.slice(begin, count)
         return {
-            name: np.array(frame[name].combine_chunks().take(at).to_pylist() or [], dtype=object).reshape(count)
-            for name in _SHOWN
+            name: values.take(at).to_numpy(zero_copy_only=False).astype(object) for name, values in self._shown.items()
         }
 
 

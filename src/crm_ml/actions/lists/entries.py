@@ -89,26 +89,40 @@ class Entries:
 
     def of(self, list_id: str) -> pd.DataFrame:
         """Return the rows of one list, first rank first."""
-        return self.entries.iloc[self._places.get(list_id, [])]
+        return self.entries[self.entries["list_id"] == list_id]
 
     def gone_from(self, list_id: str) -> pd.DataFrame:
         """Return who is no longer on one list."""
-        return self.gone.iloc[self._gone_places.get(list_id, [])]
+        return self.gone[self.gone["list_id"] == list_id]
+
+    def rows_of(self, list_id: str) -> list[Row]:
+        """Return the rows of one list as column -> value, first rank first."""
+        return self._rows.get(list_id, [])
+
+    def gone_rows_of(self, list_id: str) -> list[Row]:
+        """Return who is no longer on one list, as column -> value."""
+        return self._gone_rows.get(list_id, [])
 
     @cached_property
-    def _places(self) -> dict[str, list[int]]:
-        return _places(self.entries)
+    def rates(self) -> list[Row]:
+        """The labels and the save rate of each action on a list, by action."""
+        columns = ["action", "label_de", "label_en", "save_rate"]
+        return records(self.entries[columns].drop_duplicates("action").sort_values("action"))
 
     @cached_property
-    def _gone_places(self) -> dict[str, list[int]]:
-        return _places(self.gone)
+    def _rows(self) -> dict[str, list[Row]]:
+        return _by_list(self.entries)
+
+    @cached_property
+    def _gone_rows(self) -> dict[str, list[Row]]:
+        return _by_list(self.gone)
 
 
-def _places(frame: pd.DataFrame) -> dict[str, list[int]]:
-    """Return where the rows of each list are: looked up for every file of every list."""
-    found: dict[str, list[int]] = {}
-    for place, list_id in enumerate(frame["list_id"].tolist()):
-        found.setdefault(list_id, []).append(place)
+def _by_list(frame: pd.DataFrame) -> dict[str, list[Row]]:
+    """Return the rows of each list: made once, they are asked for by every file of every list."""
+    found: dict[str, list[Row]] = {}
+    for row in records(frame):
+        found.setdefault(row["list_id"], []).append(row)
     return found
 
 

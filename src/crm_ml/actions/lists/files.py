@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from crm_ml.actions.lists.csv_file import csv_bytes
-from crm_ml.actions.lists.deputies import records
 from crm_ml.actions.lists.entries import Entries, ListHead
 from crm_ml.actions.lists.look import ListContext, Shown, draft_name, draft_of, shown_rows
 from crm_ml.actions.lists.names import file_stems
@@ -45,14 +44,14 @@ def lead_list_files(
 
 
 def _has_leads(entries: Entries, head: ListHead) -> bool:
-    return bool(len(entries.of(head.list_id)) or head.waiting or len(entries.gone_from(head.list_id)))
+    return bool(entries.rows_of(head.list_id) or head.waiting or entries.gone_rows_of(head.list_id))
 
 
 def leads_beside(leads: Entries) -> dict[str, Beside]:
     """Return for each person with a list of leads its page and its number of entries."""
     stems = file_stems(head.list_id for head in leads.heads)
     return {
-        head.list_id: Beside(f"{stems[head.list_id]}.leads.html", len(leads.of(head.list_id)))
+        head.list_id: Beside(f"{stems[head.list_id]}.leads.html", len(leads.rows_of(head.list_id)))
         for head in leads.heads
         if _has_leads(leads, head)
     }
@@ -62,7 +61,8 @@ def customers_beside(customers: Entries) -> dict[str, Beside]:
     """Return for each person with a list of customers its page and its number of entries."""
     stems = file_stems(head.list_id for head in customers.heads)
     return {
-        head.list_id: Beside(f"{stems[head.list_id]}.html", len(customers.of(head.list_id))) for head in customers.heads
+        head.list_id: Beside(f"{stems[head.list_id]}.html", len(customers.rows_of(head.list_id)))
+        for head in customers.heads
     }
 
 
@@ -119,7 +119,7 @@ def _of_list(
     files[f"{stem}.csv"] = partial(_write_csv, rows, head, context)
     files[f"{stem}.xlsx"] = partial(_write_xlsx, rows, entries, head, context)
     files[f"{stem}.html"] = partial(_write_html, rows, entries, head, context, f"{stem}.xlsx", beside)
-    for row in records(entries.of(head.list_id)):
+    for row in entries.rows_of(head.list_id):
         draft = draft_of(row, head, context)
         if draft is not None and draft.message is not None:
             files[draft_name(row)] = partial(_put, data=draft.message, rows=1)

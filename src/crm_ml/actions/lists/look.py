@@ -9,7 +9,7 @@ from typing import Any
 
 from crm_ml.actions.lists.cleaning import ID_CHARACTERS, NAME_CHARACTERS, PHONE_CHARACTERS, clean
 from crm_ml.actions.lists.columns import Language
-from crm_ml.actions.lists.deputies import Row, day_of, records, text_of
+from crm_ml.actions.lists.deputies import Row, day_of, text_of
 from crm_ml.actions.lists.entries import Entries, ListHead
 from crm_ml.actions.lists.formats import date, percent
 from crm_ml.actions.lists.mail import Draft, make_draft
@@ -102,7 +102,7 @@ def shown_name(name: str | None, subject_id: str, language: Language) -> str:
 def shown_rows(entries: Entries, head: ListHead, context: ListContext) -> list[Shown]:
     """Return the rows of a list in the language of its owner."""
     language = head.language or context.language
-    return [_shown(row, head, context, language) for row in records(entries.of(head.list_id))]
+    return [_shown(row, head, context, language) for row in entries.rows_of(head.list_id)]
 
 
 def draft_of(row: Row, head: ListHead, context: ListContext) -> Draft | None:
@@ -122,7 +122,7 @@ def draft_name(row: Row) -> str:
 
 def head_lines(entries: Entries, head: ListHead, context: ListContext, language: Language) -> dict[str, Any]:
     """Return what stands above a list: who, when, how many, by which model, and what to beware of."""
-    count = len(entries.of(head.list_id))
+    count = len(entries.rows_of(head.list_id))
     trained = (
         "" if context.model_trained is None else say("trained_to", language, day=date(context.model_trained, language))
     )
@@ -143,11 +143,8 @@ def head_lines(entries: Entries, head: ListHead, context: ListContext, language:
 
 def foot_lines(entries: Entries, context: ListContext, language: Language) -> list[str]:
     """Return what stands below a list: what the numbers mean and what the list is not."""
-    rates = (
-        entries.entries[["action", f"label_{language}", "save_rate"]].drop_duplicates("action").sort_values("action")
-    )
     named = "; ".join(
-        f"{clean(row[f'label_{language}'], language)} {percent(row['save_rate'], language)}" for row in records(rates)
+        f"{clean(row[f'label_{language}'], language)} {percent(row['save_rate'], language)}" for row in entries.rates
     )
     return [
         clean(say("probability_means", language, clause=_means(context, language)), language),

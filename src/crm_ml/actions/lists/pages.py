@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from crm_ml.actions.lists.cleaning import NAME_CHARACTERS, clean, phone_link
 from crm_ml.actions.lists.columns import ANSWERS, Language
-from crm_ml.actions.lists.deputies import Row, records, text_of
+from crm_ml.actions.lists.deputies import Row, text_of
 from crm_ml.actions.lists.entries import Entries, ListHead, tier_order
 from crm_ml.actions.lists.formats import long_date, money, percent, short_date
 from crm_ml.actions.lists.look import ListContext, Shown, foot_lines, head_lines, shown_id, shown_name
@@ -62,7 +62,7 @@ def list_page(
         head=head_lines(entries, head, context, language),
         tiers=_tier_counts(rows, language),
         cards=[_card(row, context, language) for row in rows],
-        gone=[_gone(row, language) for row in records(entries.gone_from(head.list_id))],
+        gone=[_gone(row, language) for row in entries.gone_rows_of(head.list_id)],
         answers=[(words[language == "en"], say(f"answer_{name}", language)) for name, words in ANSWERS.items()],
         foot=foot_lines(entries, context, language),
         xlsx_name=xlsx_name,
@@ -160,7 +160,7 @@ def _by_tier(frame: pd.DataFrame, listed: pd.DataFrame, language: Language) -> l
     scored, on = frame["risk_tier"].value_counts(), listed["risk_tier"].value_counts()
     return [
         (clean(tier_word(tier, language), language), int(scored.get(tier, 0)), int(on.get(tier, 0)))
-        for tier in tier_order(set(frame["risk_tier"]))
+        for tier in tier_order(set(frame["risk_tier"].unique()))
     ]
 
 
@@ -187,7 +187,7 @@ def _lists(entries: Entries, language: Language) -> list[dict[str, Any]]:
             "name": clean(head.name or head.title(language), language, NAME_CHARACTERS),
             "link": quote(f"{stems[head.list_id]}{'.leads' if about_leads() else ''}.html"),
             "absent": ", ".join(clean(name, language, NAME_CHARACTERS) for name in head.stands_in_for),
-            "count": len(entries.of(head.list_id)),
+            "count": len(entries.rows_of(head.list_id)),
             "last": head.name is None,
             "list_id": head.list_id,
         }

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from crm_ml.actions.lists.cleaning import NAME_CHARACTERS, clean
 from crm_ml.actions.lists.columns import ANSWERS, COLUMNS, Language, ListColumn, heading
-from crm_ml.actions.lists.deputies import records
 from crm_ml.actions.lists.entries import Entries, ListHead
 from crm_ml.actions.lists.formats import date, long_date
 from crm_ml.actions.lists.look import ListContext, Shown, foot_lines, head_lines, shown_id, shown_name
@@ -209,11 +208,11 @@ def _explain(book: Workbook, sheet: Worksheet, entries: Entries, head: ListHead,
     plain = book.add_format({**_FONT, "text_wrap": True, "quote_prefix": True})
     bold = book.add_format({**_FONT, "text_wrap": True, "bold": True, "quote_prefix": True})
     large = book.add_format({**_FONT, "bold": True, "font_size": 14, "quote_prefix": True})
-    gone = records(entries.gone_from(head.list_id))
+    gone = entries.gone_rows_of(head.list_id)
     text = [
         (lines["title"], large),
         (f"{long_date(entries.as_of, language)} · {lines['count']}", plain),
-        *([] if len(entries.of(head.list_id)) else [(say("nothing_to_do", language), bold)]),
+        *([] if entries.rows_of(head.list_id) else [(say("nothing_to_do", language), bold)]),
         *((lines[name], plain) for name in ("stands_in", "waiting", "model", "compared") if lines[name]),
         *((notice, bold) for notice in lines["notices"]),
         ("", plain),
@@ -242,8 +241,14 @@ def _explain(book: Workbook, sheet: Worksheet, entries: Entries, head: ListHead,
 
 def _height(cells: Iterable[tuple[object, float]]) -> float:
     """Return the height of a row in points: not every program finds it out for itself."""
-    lines = [len(wrap(value, max(1, int(width * _PER_WIDTH)))) for value, width in cells if isinstance(value, str)]
+    lines = [_lines(value, max(1, int(width * _PER_WIDTH))) for value, width in cells if isinstance(value, str)]
     return min(_TALLEST, 4 + _LINE_HEIGHT * max(lines, default=1))
+
+
+def _lines(text: str, width: int) -> int:
+    """Return how many lines a text takes."""
+    # most cells are short: they need no search for where a line may end
+    return 1 if len(text) <= width and text.isprintable() and text.strip() else len(wrap(text, width))
 
 
 def _place(column_id: str) -> int:

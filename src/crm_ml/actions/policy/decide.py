@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 from crm_ml.actions.policy.conditions import holds
 from crm_ml.actions.policy.record import inputs_json
 from crm_ml.actions.policy.schema import NONE, OBJECTION, OTHERWISE, MailConsent, Policy
-from crm_ml.actions.policy.subjects import Floats, Mask, Subjects, Words, check_subjects
+from crm_ml.actions.policy.subjects import Coded, Floats, Mask, Subjects, Words, check_subjects, coded
 from crm_ml.actions.policy.workdays import add_working_days
 from crm_ml.errors import UsageError, did_you_mean
 
@@ -83,20 +82,21 @@ def decide(subjects: pd.DataFrame, policy: Policy, *, as_of: dt.date) -> pd.Data
     rules, wanted = _rules(seen, policy)
     held = _held(seen, wanted, policy, as_of)
     done = np.where(held == "", wanted, NONE).astype(object)
-    save_rate, cost = _rates(done, policy)
+    acts = coded(done)
+    save_rate, cost = _rates(acts, policy)
     columns: dict[str, Any] = {
         "subject_type": seen.words("subject_type"),
         "subject_id": seen.words("subject_id"),
         "action": done,
-        "channel": _of(done, policy, "channel"),
+        "channel": _of(acts, policy, "channel"),
         "arm": np.full(len(seen), ARM, dtype=object),
         "rule": rules,
         "held_by": _where(held != "", held),
         "save_rate": save_rate,
         "cost": cost,
         "expected_gain": np.where(done == NONE, 0.0, expected_gain(seen.numbers("priority"), save_rate, cost)),
-        "due_on": _mapped(done, lambda name: _due(name, policy, as_of)),
-        **{name: _of(done, policy, name.replace("text", "step"), text) for name, text in _NOTHING.items()},
+        "due_on": acts.mapped(lambda name: _due(name, policy, as_of)),
+        **{name: _of(acts, policy, name.replace("text", "step"), text) for name, text in _NOTHING.items()},
         "policy_version": np.full(len(seen), policy.version_text, dtype=object),
         "inputs": inputs_json(seen, policy, _where(held != "", wanted)),
     }
@@ -143,19 +143,23 @@ def _held(seen: Subjects, wanted: Words, policy: Policy, as_of: dt.date) -> Word
     """Return why the wanted action cannot be done, an empty text where it can (or where none is wanted)."""
     acts = wanted != NONE
     kept = acts & seen.held_after(as_of)
-    why = _mapped(seen.words("held_why"), lambda word: _ANSWERS.get(word, "answered_done"))
-    needs = _of(wanted, policy, "requires", ())
-    mail = _mapped(needs, lambda names: "marketing_basis" in names).astype(bool)
-    rest = _mapped(seen.words("last_action"), policy.cool_down_of).astype(np.float64)
+    why = coded(seen.words("held_why")).mapped(lambda word: _ANSWERS.get(word, "answered_done"))
+    rest = coded(seen.words("last_action")).mapped(policy.cool_down_of).astype(np.float64)
+    asked = coded(wanted)
+
+    def needs(what: str) -> Mask:
+        return asked.mapped(lambda name: name != NONE and what in policy.actions[name].requires).astype(bool)
+
+    mail = needs("marketing_basis")
     masks: dict[str, Mask] = {
         "objection": seen.objects,
         **{word: kept & (why == word) for word in _ANSWERS.values()},
         "cool_down": acts & (seen.numbers("days_since_last_action") < rest),
-        "no_email": _mapped(needs, lambda names: "email" in names).astype(bool) & ~seen.has_email,
-        "no_phone": _mapped(needs, lambda names: "phone" in names).astype(bool) & ~seen.has_phone,
+        "no_email": needs("email") & ~seen.has_email,
+        "no_phone": needs("phone") & ~seen.has_phone,
         "no_marketing_basis": mail & ((seen.basis == "none") | (seen.basis == "unknown")),
         "consent_needed": mail & ~_may_mail(seen, policy.mail_consent),
-        "gain_not_positive": acts & policy.only_with_gain & ~(_gain(seen, wanted, policy) > 0),
+        "gain_not_positive": acts & policy.only_with_gain & ~(_gain(seen, asked, policy) > 0),
     }
     return np.select([masks[name] for name in HELD_BY], HELD_BY, "").astype(object)
 
@@ -167,11 +171,11 @@ def _may_mail(seen: Subjects, consent: MailConsent) -> Mask:
     return np.asarray(np.logical_or.reduce(kinds), dtype=bool)
 
 
-def _gain(seen: Subjects, actions: Words, policy: Policy) -> Floats:
+def _gain(seen: Subjects, actions: Coded, policy: Policy) -> Floats:
     return expected_gain(seen.numbers("priority"), *_rates(actions, policy))
 
 
-def _rates(actions: Words, policy: Policy) -> tuple[Floats, Floats]:
+def _rates(actions: Coded, policy: Policy) -> tuple[Floats, Floats]:
     """Return save rate and cost of each action, 0 for none."""
     return (
         _of(actions, policy, "save_rate", 0.0).astype(np.float64),
@@ -190,14 +194,6 @@ def _where(mask: Mask, values: Words) -> Words:
     return found
 
 
-def _of(actions: Words, policy: Policy, attribute: str, otherwise: Any = None) -> Words:
+def _of(actions: Coded, policy: Policy, attribute: str, otherwise: Any = None) -> Words:
     """Return what the catalogue says of each action."""
-    return _mapped(actions, lambda name: getattr(policy.actions[name], attribute) if name != NONE else otherwise)
-
-
-def _mapped(values: Words, value_of: Callable[[Any], Any]) -> Words:
-    """Return a value for each value, computed once for each that differs."""
-    known = {value: value_of(value) for value in set(values.tolist())}
-    found = np.empty(len(values), dtype=object)
-    found[:] = [known[value] for value in values.tolist()]
-    return found
+    return actions.mapped(lambda name: getattr(policy.actions[name], attribute) if name != NONE else otherwise)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from crm_ml.actions.policy.schema import Policy
 from crm_ml.actions.policy.subjects import Subjects, Words
 
 _OBJECTION = '{"profiling_objection":true}'
+Texts = str | list[str]
+"""One text for all subjects, or one for each."""
 _ISSUE = {"open_issue", "open_complaint", "open_dispute"}
 
 
@@ -31,16 +32,19 @@ def inputs_json(seen: Subjects, policy: Policy, withheld: Words) -> Words:
     """
     columns = {**_looked_at(seen, policy), "withheld": _words(withheld)}
     names = sorted(columns)
-    template = "{" + ",".join(json.dumps(name).replace("%", "%%") + ":%s" for name in names) + "}"
-    rows = [template % row for row in zip(*(columns[name] for name in names), strict=True)]
+    # what is the same for all is written once
+    same = {name: texts for name, texts in columns.items() if isinstance(texts, str)}
+    parts = [(json.dumps(name) + ":" + same.get(name, "\0")).replace("%", "%%").replace("\0", "%s") for name in names]
+    template, different = "{" + ",".join(parts) + "}", [columns[name] for name in names if name not in same]
+    rows = [template % row for row in zip(*different, strict=True)] if different else [template % ()] * len(seen)
     # of those who object nothing is looked at but that
     return np.where(seen.objects, _OBJECTION, np.array(rows, dtype=object))
 
 
-def _looked_at(seen: Subjects, policy: Policy) -> dict[str, list[str]]:
+def _looked_at(seen: Subjects, policy: Policy) -> dict[str, Texts]:
     used = set().union(*(named(rule.when) for rule in policy.rules))
     needs = {need for action in policy.actions.values() for need in action.requires}
-    found = {
+    found: dict[str, Texts] = {
         "p": _numbers(seen.numbers("p")),
         "risk_tier": _words(seen.words("risk_tier")),
         "value_at_stake": _numbers(seen.numbers("value_at_stake")),
@@ -68,16 +72,23 @@ def _looked_at(seen: Subjects, policy: Policy) -> dict[str, list[str]]:
     return found | {f"feature:{name}": _feature(seen, name) for name in policy.features}
 
 
-def _feature(seen: Subjects, name: str) -> list[str]:
+def _feature(seen: Subjects, name: str) -> Texts:
     type_ = seen.frame[name].dtype
     numbers = is_numeric_dtype(type_) and not is_bool_dtype(type_)
     return _numbers(seen.numbers(name)) if numbers else _words(seen.words(name))
 
 
-def _numbers(values: Any) -> list[str]:
-    return [repr(value) if math.isfinite(value) else "null" for value in values.tolist()]
+def _numbers(values: Any) -> Texts:
+    unknown = np.flatnonzero(~np.isfinite(values))
+    if len(unknown) == len(values):
+        return "null"
+    texts = list(map(repr, values.tolist()))
+    for at in unknown:
+        texts[at] = "null"
+    return texts
 
 
-def _words(values: Any) -> list[str]:
-    texts = {value: json.dumps(value, default=str, ensure_ascii=False) for value in set(values.tolist())}
-    return [texts[value] for value in values.tolist()]
+def _words(values: Any) -> Texts:
+    plain = values.tolist()
+    texts = {value: json.dumps(value, default=str, ensure_ascii=False) for value in set(plain)}
+    return next(iter(texts.values())) if len(texts) == 1 else [texts[value] for value in plain]

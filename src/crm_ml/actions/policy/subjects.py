@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from crm_ml.actions.policy.schema import TIERS
 from crm_ml.errors import Finding, UsageError
@@ -23,7 +26,37 @@ NEEDED = ("subject_type", "subject_id", "p", "risk_tier", "value_at_stake", "pri
 BASES = ("consent", "existing_customer", "none", "unknown")
 UNKNOWN = "unknown"
 _ADDRESS = re.compile(r"^[^@\s]+@[^@\s]+\Z")
+# beyond ASCII, blanks and digits are not the same for both
+_PLAIN_ADDRESS = r"^[\t-\r\x1c- ]*[^@\t-\r\x1c- ]+@[^@\t-\r\x1c- ]+[\t-\r\x1c- ]*$"
 _DIGITS = re.compile(r"\d\D*\d\D*\d")
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Values of which few differ: for each the place of its value among those that differ."""
+
+    codes: npt.NDArray[np.intp]
+    values: tuple[Any, ...]
+
+    def mapped(self, value_of: Callable[[Any], Any]) -> Words:
+        """Return a value for each value, computed once for each that differs."""
+        found = np.empty(len(self.values), dtype=object)
+        for at, value in enumerate(self.values):
+            found[at] = value_of(value)
+        return found[self.codes]
+
+
+def coded(values: Words) -> Coded:
+    """Return values by those that differ.
+
+    Examples
+    --------
+    >>> coded(np.array(["a", None, "a"], object))
+    Coded(codes=array([0, 1, 0]), values=('a', None))
+    """
+    plain = values.tolist()
+    place = {value: at for at, value in enumerate(dict.fromkeys(plain))}
+    return Coded(np.fromiter(map(place.__getitem__, plain), np.intp, len(plain)), tuple(place))
 
 
 @dataclass(frozen=True)
@@ -37,16 +70,28 @@ class Subjects:
 
     def numbers(self, column: str) -> Floats:
         """Return a column as numbers, NaN where unknown; all unknown where there is no such column."""
+        if column not in self._numbers:
+            self._numbers[column] = self._read_numbers(column)
+        return self._numbers[column]
+
+    def _read_numbers(self, column: str) -> Floats:
         if column not in self.frame:
             return np.full(len(self), np.nan)
         return pd.to_numeric(self.frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
 
     def flags(self, column: str) -> Mask:
         """Return where a column is true; unknown counts as false."""
+        if column in self.frame and self.frame[column].dtype == np.bool_:
+            return self.frame[column].to_numpy()
         return np.asarray(self._states(column) == "yes", dtype=bool)
 
     def words(self, column: str) -> Words:
         """Return a column as texts, None where unknown."""
+        if column not in self._words:
+            self._words[column] = self._read_words(column)
+        return self._words[column]
+
+    def _read_words(self, column: str) -> Words:
         if column not in self.frame:
             return np.full(len(self), None, dtype=object)
         values = self.frame[column].to_numpy(dtype=object, copy=True)
@@ -56,6 +101,14 @@ class Subjects:
     def _states(self, column: str) -> Words:
         words = pd.Series(self.words(column), dtype=object)
         return words.map({True: "yes", False: "no"}).fillna(UNKNOWN).to_numpy(dtype=object)
+
+    @cached_property
+    def _numbers(self) -> dict[str, Floats]:
+        return {}
+
+    @cached_property
+    def _words(self) -> dict[str, Words]:
+        return {}
 
     @cached_property
     def objects(self) -> Mask:
@@ -99,27 +152,42 @@ class Subjects:
     @cached_property
     def has_email(self) -> Mask:
         """Who has something that looks like an e-mail address."""
-        return self._matches("email", _ADDRESS)
+        return self._matches("email", _ADDRESS, _PLAIN_ADDRESS)
 
     @cached_property
     def has_phone(self) -> Mask:
         """Who has a phone number: at least three digits."""
-        return self._matches("phone", _DIGITS)
+        return self._matches("phone", _DIGITS, _DIGITS.pattern)
 
     @cached_property
     def held_until(self) -> Words:
         """The first day on which a subject may return, None where nothing holds it."""
         days = self.words("held_until")
-        return np.array([None if day is None else pd.Timestamp(day).date() for day in days], dtype=object)
+        found = np.full(len(days), None, dtype=object)
+        for at in np.flatnonzero(pd.notna(days)):
+            found[at] = pd.Timestamp(days[at]).date()
+        return found
 
     def held_after(self, as_of: dt.date) -> Mask:
         """Return who may not return on a day yet."""
-        return np.array([day is not None and as_of < day for day in self.held_until], dtype=bool)
+        found = np.zeros(len(self), dtype=bool)
+        for at in np.flatnonzero(pd.notna(self.held_until)):
+            found[at] = as_of < self.held_until[at]
+        return found
 
-    def _matches(self, column: str, pattern: re.Pattern[str]) -> Mask:
-        return np.array(
-            [pattern.search(str(text or "").strip()) is not None for text in self.words(column)], dtype=bool
-        )
+    def _matches(self, column: str, pattern: re.Pattern[str], plain: str) -> Mask:
+        """Return where a text, without the blanks around it, matches; `plain` says the same of a whole ASCII text."""
+        words = self.words(column)
+        found, slow = np.zeros(len(words), bool), np.ones(len(words), bool)
+        try:
+            texts = pa.array(words, pa.string())
+        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+            pass  # no texts, or half a surrogate pair
+        else:
+            found = pc.match_substring_regex(texts, plain).fill_null(False).to_numpy(zero_copy_only=False).copy()
+            slow = ~pc.string_is_ascii(texts).fill_null(True).to_numpy(zero_copy_only=False)
+        found[slow] = [pattern.search(str(text or "").strip()) is not None for text in words[slow]]
+        return found
 
 
 def check_subjects(frame: pd.DataFrame, features: tuple[str, ...], as_of: dt.date) -> Subjects:
@@ -130,7 +198,7 @@ def check_subjects(frame: pd.DataFrame, features: tuple[str, ...], as_of: dt.dat
     UsageError
         If columns are missing, or a value is outside what it may be: all faults at once.
     """
-    findings = []
+    findings, subjects = [], Subjects(frame)
     missing = [name for name in (*NEEDED, *features) if name not in frame.columns]
     if missing:
         message = f"the subjects of {as_of} must have the columns {', '.join(missing)}"
@@ -138,7 +206,7 @@ def check_subjects(frame: pd.DataFrame, features: tuple[str, ...], as_of: dt.dat
         findings.append(Finding("error", "missing_column", message, remedy, count=len(missing), examples=missing))
     for name in ("p", "value_at_stake", "priority"):
         if name in frame.columns:
-            values = Subjects(frame).numbers(name)
+            values = subjects.numbers(name)
             bad = ~np.isfinite(values) | ((name == "p") & ~((values >= 0) & (values <= 1)))
             if bad.any():
                 message = f"{name} must be a finite number{' in [0, 1]' if name == 'p' else ''} in each row"
@@ -156,4 +224,4 @@ def check_subjects(frame: pd.DataFrame, features: tuple[str, ...], as_of: dt.dat
             findings=findings,
             code="bad_subjects",
         )
-    return Subjects(frame)
+    return subjects

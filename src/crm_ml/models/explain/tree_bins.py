@@ -8,6 +8,7 @@ comparisons (missing types, zeros, codes) are gone after this module.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,6 +118,15 @@ def left_bins(trees: Trees, bins: Bins) -> tuple[U8, I64, I64]:
         sets = trees.set_from, trees.set_until, trees.words
         _decide(nodes, trees.threshold, sets, np.concatenate(values), value_from, flag_from[:-1], flags)
     return flags, flag_from[:-1], feature
+
+
+def binned(columns: Sequence[F64], bins: Bins, rows: int) -> U16:
+    """Return the bin of each value of the features that the trees ask for, shape (features used, rows)."""
+    found = np.empty((len(columns), rows), np.uint16)
+    for j, column in enumerate(columns):
+        cuts = bins.cuts[bins.cut_from[j] : bins.cut_from[j + 1]]
+        (bin_codes if bins.categorical[j] else bin_numbers)(column, cuts, found[j])
+    return found
 
 
 @compiled

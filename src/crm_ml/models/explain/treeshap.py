@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crm_ml.compiled import compiled
-from crm_ml.models.explain.tree_bins import U16, Bins, bin_codes, bin_numbers, bins_of, left_bins
+from crm_ml.models.explain.tree_bins import U16, Bins, binned, bins_of, left_bins
 from crm_ml.models.explain.tree_tables import quadrature, tree_tables
 from crm_ml.models.explain.tree_text import F64, I64, Trees, read_trees
 from crm_ml.processors import processors
@@ -111,9 +111,9 @@ class TreeShap:
 
         def fill(begin: int) -> None:
             part = [column[begin : begin + ROWS_AT_ONCE] for column in used]
-            binned = _binned(part, self.bins)
+            which = binned(part, self.bins, len(part[0]))
             runs = self.width, self.states, self.feature
-            _add_up(binned, self.bins.used, self.bins.size, runs, self.step, self.table, out[:, begin:])
+            _add_up(which, self.bins.used, self.bins.size, runs, self.step, self.table, out[:, begin:])
 
         parts = range(0, rows, ROWS_AT_ONCE)
         workers = min(len(parts), threads or processors())
@@ -127,19 +127,11 @@ class TreeShap:
         return out
 
 
-def _binned(columns: Sequence[F64], bins: Bins) -> U16:
-    binned = np.empty((len(columns), len(columns[0])), np.uint16)
-    for j, column in enumerate(columns):
-        cuts = bins.cuts[bins.cut_from[j] : bins.cut_from[j + 1]]
-        (bin_codes if bins.categorical[j] else bin_numbers)(column, cuts, binned[j])
-    return binned
-
-
 @compiled
-def _add_up(binned: U16, used: I64, bins: I64, runs: tuple[I64, I64, I64], step: U16, table: F64, out: F64) -> None:
+def _add_up(which: U16, used: I64, bins: I64, runs: tuple[I64, I64, I64], step: U16, table: F64, out: F64) -> None:
     """Add the contributions of all runs to the first rows of `out` (features, rows)."""
     width, states, feature = runs
-    rows = binned.shape[1]
+    rows = which.shape[1]
     state = np.empty(rows, np.uint16)
     f = 0
     s = 0
@@ -147,10 +139,10 @@ def _add_up(binned: U16, used: I64, bins: I64, runs: tuple[I64, I64, I64], step:
     for r in range(len(width)):
         state[:] = 0
         for a in range(f, f + width[r]):
-            which = binned[feature[a]]
+            bin_ = which[feature[a]]
             steps = step[s : s + bins[feature[a]]]
             for i in range(rows):
-                state[i] += steps[which[i]]
+                state[i] += steps[bin_[i]]
             s += bins[feature[a]]
         for a in range(f, f + width[r]):
             values = table[t : t + states[r]]

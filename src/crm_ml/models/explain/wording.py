@@ -179,7 +179,7 @@ def _whole(value: float) -> float:
 def _cases(feature_id: str, texts: Texts, numbers: _Numbers, *, raises: bool) -> list[str]:
     """Return the cases that fit, the most particular first."""
     value, beside = numbers.n, not math.isnan(numbers.u)
-    tone = tone_of(feature_id, value, raises=raises, usual=numbers.u if beside and feature_id in USUAL else None)
+    tone = _tone_of(feature_id, value, raises=raises, usual=numbers.u if beside and feature_id in USUAL else None)
     if "first_bad" in texts:
         return [f"{'first' if value >= 0 else 'second'}_{'bad' if raises else 'good'}"]
     cases = []
@@ -187,6 +187,9 @@ def _cases(feature_id: str, texts: Texts, numbers: _Numbers, *, raises: bool) ->
         cases += [f"{case}_{tone}+", f"{case}_{tone}", f"{case}+", case]
     cases += [f"{tone}+", tone, "plain+", "plain"]
     return cases if beside else [case for case in cases if not case.endswith("+")]
+
+
+_tone_of = lru_cache(maxsize=64)(tone_of)  # asked for once per language
 
 
 def _kinds(texts: Texts, value: float) -> list[str]:
@@ -235,19 +238,30 @@ _FORMATS: Final[Mapping[str, Callable[[float, str], str]]] = {
 def _filled(
     text: str, language: str, words: Mapping[str, str], numbers: _Numbers | None = None, currency: str = ""
 ) -> str:
-    def slot(match: re.Match[str]) -> str:
-        name, one, many, form = match.groups()
+    found = []
+    for before, name, one, many, form in _pieces(text):
+        found.append(before)
         if name in words:
-            return words[name]
+            found.append(words[name])
+            continue
+        if not name:
+            continue
         value = getattr(numbers, name)
         if one is not None:
-            return amounts.counted(value, one, many, language)
-        if form in ("m", "M"):
-            return (amounts.money if form == "m" else amounts.about)(value, currency, language)
-        return _FORMATS[form](value, language) if form else amounts.number(value, language)
+            found.append(amounts.counted(value, one, many, language))
+        elif form in ("m", "M"):
+            found.append((amounts.money if form == "m" else amounts.about)(value, currency, language))
+        else:
+            found.append(_FORMATS[form](value, language) if form else amounts.number(value, language))
+    whole = "".join(found)
+    return whole[:1].upper() + whole[1:]
 
-    found = _SLOT.sub(slot, text)
-    return found[:1].upper() + found[1:]
+
+@lru_cache(maxsize=4096)
+def _pieces(text: str) -> list[tuple[str, str, str | None, str, str]]:
+    """Return what stands before each slot of a text and the slot's parts; after the last one comes a slot of none."""
+    *parts, end = _SLOT.split(text)
+    return [*zip(*(parts[at::5] for at in range(5)), strict=True), (end, "", None, "", "")]
 
 
 def _shown(value: Value, language: str) -> str:
