@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 BINS, FIT = "bins", "fit_"
 """Stages of a training: cutting values into bins, and fitting the candidate or rule whose name follows."""
@@ -125,6 +126,19 @@ class Cost:
         found |= {"seconds_total": self.total, "cpu_seconds_total": self.cpu_seconds}
         memory = {"peak_memory_mb": self.peak_memory_mb, "peak_memory_mb_before": self.peak_memory_mb_before}
         return found | {name: value for name, value in memory.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Cost:
+        """Return the cost from its plain values.
+
+        Examples
+        --------
+        >>> cost = Cost({"read": 1.0}, 0.5, 90.0, 80.0)
+        >>> Cost.from_dict(cost.as_dict()) == cost
+        True
+        """
+        memory = values["peak_memory_mb"], values["peak_memory_mb_before"]
+        return cls(dict(values["seconds"]), values["cpu_seconds_total"], *memory)
 
     def as_dict(self) -> dict[str, object]:
         """Return JSON-ready values, seconds to the millisecond and memory to a tenth; unknown memory is null."""

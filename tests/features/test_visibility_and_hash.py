@@ -58,6 +58,17 @@ def test_a_row_is_seen_after_it_happened_until_a_newer_version_is(tables, lines)
     assert [sees_any(gone, "order_lines", at) for at in (tenth, tenth + 1)] == [False, True]
 
 
+def test_without_entry_times_a_row_is_seen_once_it_has_happened(tables, lines):
+    made = tables(order_lines=lines(("B", "2026-02-01", 2.0), ("A", "2026-01-01", 1.0), ("C", "2026-03-01", 3.0)))
+    first = cutoff_us(dt.date(2026, 1, 1), BERLIN)
+    assert [sees_any(made, "order_lines", at) for at in (first - 1, first, first + 1)] == [False, False, True]
+    entered_late = lines(("A", "2026-01-01", 1.0), known_at=["2026-02-01"])
+    late = tables(order_lines=entered_late)
+    assert [sees_any(late, "order_lines", at) for at in (first + 1, CUTOFF)] == [False, True]
+    none = replace(made, frames={"order_lines": made.frames["order_lines"].slice(0, 0)})
+    assert not sees_any(none, "order_lines", LATER)
+
+
 def test_values_that_arrive_later_are_hidden(tables):
     made = tables(
         customers={

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime as dt
 import json
 import re
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -15,12 +18,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import crm_ml as crm
+from crm_ml.costs import Cost
 from crm_ml.errors import HeldBack, UsageError
 from crm_ml.features import churn_labels, cutoff_us
 from crm_ml.jobs import backtest_processes
-from crm_ml.jobs.backtest import backtest
+from crm_ml.jobs.backtest import _processor_seconds, backtest
 from crm_ml.jobs.backtest_page import page_html
 from crm_ml.jobs.backtest_texts import verdict
+from crm_ml.jobs.backtest_work import SCHEMA, Outcome, store_outcome, stored_outcome
 from crm_ml.jobs.inputs import read_inputs
 from crm_ml.jobs.publish import inspect_set
 
@@ -169,12 +174,50 @@ def test_the_run_in_mlflow_holds_no_customer(ws, result):
     assert run.data.metrics[f"auc_minus_{rule}_low"] == pytest.approx(result.judged.difference("champion", rule).low)
     artefacts = ws / "mlflow" / "artifacts" / result.run_id / "artifacts"
     texts = [path.read_text() for path in artefacts.rglob("*") if path.suffix in (".csv", ".json")]
-    assert len(texts) == 6
+    assert len(texts) == 7
     earned = result.money.measure("champion", "value_less_risk", "share")
     assert run.data.metrics["money_share_value_less_risk_high"] == pytest.approx(earned.high)
     cells = {cell.strip('" ') for text in texts for cell in re.split(r"[,\n\[\]:]", text)}
     assert "champion" in cells
     assert not cells & set(result.champion["customer_id"])
+
+
+def test_what_it_took_is_told_and_in_the_run_but_not_published(ws, result):
+    import mlflow
+
+    cost = json.loads(json.dumps(result.as_dict()["cost"], allow_nan=False))
+    assert set(cost["seconds"]) == {"read", "features", "trainings", "judge", "publish", "record"}
+    assert cost["seconds_total"] == pytest.approx(sum(cost["seconds"].values()), abs=0.01)
+    assert list(cost["trainings"]) == CUTOFFS
+    for each in cost["trainings"].values():
+        assert {"read", "columns", "leak_guard", "bins", "folds", "calibration", "score"} <= set(each["seconds"])
+        assert any(stage.startswith("fit_") for stage in each["seconds"])
+        assert each["cpu_seconds_total"] > 0
+    assert "cost" not in json.loads((result.published / "summary.json").read_text())
+    assert backtest(ws, as_of=AS_OF, cutoffs=CUTOFFS).as_dict()["cost"] is None
+    metrics = mlflow.MlflowClient(f"sqlite:///{ws}/mlflow/mlflow.db").get_run(result.run_id).data.metrics
+    assert {"seconds_read", "seconds_trainings", "seconds_total", "cpu_seconds_total"} <= set(metrics)
+    assert metrics["seconds_trainings"] == pytest.approx(cost["seconds"]["trainings"], abs=0.001)
+    peaks = [each["peak_memory_mb"] for each in (cost, *cost["trainings"].values())]
+    if None not in peaks:  # where the system tells
+        assert metrics["peak_memory_mb_of_all"] >= max(peaks[1:]) - 0.1
+    assert set(result.cost.table["cutoff"]) == {"", *CUTOFFS}
+
+
+def test_processor_time_of_ended_children_counts():
+    before = _processor_seconds()
+    code = "import time\nwhile time.process_time() < 0.5: pass"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert _processor_seconds() - before > 0.45
+
+
+def test_what_a_training_took_is_kept_with_it(tmp_path):
+    day = dt.date(2025, 1, 1)
+    took = Outcome(day, None, SCHEMA.empty_table(), {}, cost=Cost({"fit_rules": 1.5}, 2.25, 90.5, None))
+    store_outcome(tmp_path, took)
+    assert stored_outcome(tmp_path, day) == took
+    store_outcome(tmp_path, dataclasses.replace(took, cost=None))
+    assert stored_outcome(tmp_path, day).cost is None
 
 
 def test_what_is_known_later_never_changes_an_earlier_training(ws, result, tmp_path):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from crm_ml.cli.run import _plain
+from crm_ml.cli.show import train_result
 from crm_ml.cli.texts import _TEXTS
+from crm_ml.costs import Cost
+from crm_ml.models.evaluation.intervals import Interval
 
 COMMANDS = ("demo", "init", "check", "features", "train", "score")
 
@@ -67,6 +72,52 @@ def test_people_get_words_in_their_language(runner, workspace, firm_day):
     checked = runner("check", "--workspace", str(workspace)).out
     assert "0 errors" in checked
     assert "order_lines" in checked
+
+
+@pytest.mark.parametrize(("language", "mark", "other"), [("de", ".", ","), ("en", ",", ".")])
+def test_numbers_are_written_as_in_the_language(runner, workspace, firm_day, language, mark, other):
+    checked = runner("check", "--workspace", str(workspace), "--lang", language).out
+    rows = re.search(r"^ *order_lines +(\S+) *$", checked, re.MULTILINE)
+    assert rows
+    assert re.fullmatch(rf"\d{{1,3}}\{mark}\d{{3}}", rows[1])
+    scored = runner("score", "--as-of", firm_day, "--dry-run", "--workspace", str(workspace), "--lang", language).out
+    # below the heads: customer, p_churn, tier, value, priority
+    cells = [line.split() for line in scored.splitlines()[2:]]
+    assert cells
+    assert all(re.fullmatch(rf"[01]\{other}\d{{3}}", row[1]) for row in cells)
+    amounts = [amount for row in cells for amount in row[3:]]
+    assert any(re.fullmatch(rf"\d{{1,3}}(\{mark}\d{{3}})+", amount) for amount in amounts)
+    assert not any(other in amount for amount in amounts)
+
+
+def test_a_trainings_numbers_are_written_as_in_the_language(capsys):
+    training = SimpleNamespace(
+        train_rows=12345,
+        train_events=1234,
+        snapshots=[1],
+        evaluated_on=["2026-01-01"],
+        metrics={"auc": Interval(0.75, 0.7, 0.8)},
+        differences={"recency": Interval(0.05, -0.01, 0.1)},
+        baselines={"recency": 0.7},
+    )
+    result = SimpleNamespace(
+        training=training,
+        model="churn",
+        version="1",
+        facts={"as_of": "2026-02-01"},
+        verdict="beaten",
+        model_kind="lightgbm",
+        feasibility=SimpleNamespace(sentence=lambda language: language),
+        cost=Cost({"fit_lightgbm": 2000.0, "read": 345.0}, 1.0, 4321.0),
+        findings=(),
+    )
+    train_result(result, "de")
+    words = capsys.readouterr().out.split()
+    assert {"12.345", "1.234", "0,750", "0,700", "0,800", "2.345", "2.000", "4.321"} <= set(words)
+    assert {"(0,700)", "+0,050", "-0,010", "+0,100"} <= set(words)
+    train_result(result, "en")
+    words = capsys.readouterr().out.split()
+    assert {"12,345", "1,234", "0.750", "(0.700)", "+0.050", "-0.010", "2,345", "2,000", "4,321"} <= set(words)
 
 
 def test_every_text_is_there_in_both_languages():

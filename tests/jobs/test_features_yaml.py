@@ -177,6 +177,47 @@ def test_a_fault_says_what_must_hold(untrained, text, words):
         crm.open_workspace(untrained)
 
 
+def test_faults_of_shape_and_of_names_are_told_together(untrained):
+    (untrained / "features.yaml").write_text(
+        "uses: ['orders_*']\n"
+        "use: ['ordr_*', 7]\n"
+        "families: {contract: true, calendar: maybe}\n"
+        "add:\n"
+        "  - {id: a, source: order, text_de: a, text_en: b}\n"
+        "  - {id: b, source: orders, text_en: b}\n"
+        "  - {id: c, numerator: b, denominator: d, text_de: a, text_en: b}\n"
+        "leads: {use: ['orders_*'], leave_out: {a: b}}\n"
+    )
+    with pytest.raises(UsageError, match=r"^features\.yaml has 10 faults") as caught:
+        crm.open_workspace(untrained)
+    told = [finding.message for finding in caught.value.findings]
+    for key in ("uses: there is no such key", "use.1: ", "families.calendar: ", "add.b.text_de: ", "leads.leave_out: "):
+        assert sum(message.startswith(key) for message in told) == 1, key
+    assert [message.split(" Did")[0] for message in told[5:]] == [
+        "families: there is no family 'contract'",
+        "use: no feature matches 'ordr_*'",
+        "add: feature 'a': unknown source 'order'.",
+        "add: feature 'c' uses the unknown feature 'd'",
+        "leads.use: no feature matches 'orders_*'",
+    ]  # b is not unknown, it has a fault of its own
+
+
+def test_of_many_faulty_entries_the_others_are_still_read(untrained):
+    entries = [7 if k in (2, 9, 10, 11) else f"ordr_{k}" for k in range(13)]
+    (untrained / "features.yaml").write_text(f"use: {entries}\n")
+    with pytest.raises(UsageError, match="has 13 faults") as caught:
+        crm.open_workspace(untrained)
+    told = " ".join(finding.message for finding in caught.value.findings)
+    assert [k for k in range(13) if f"'ordr_{k}'" in told] == [0, 1, 3, 4, 5, 6, 7, 8, 12]
+
+
+@pytest.mark.parametrize("text", ["leads: 3\n", "add: 3\n", "add: [3]\n", "use: 3\n", "families: [a]\n"])
+def test_what_has_no_shape_at_all_is_a_fault_too(untrained, text):
+    (untrained / "features.yaml").write_text(text + "leave_out: [ordr]\n")
+    with pytest.raises(UsageError, match=r"has 2 faults: .*no feature matches 'ordr'"):
+        crm.open_workspace(untrained)
+
+
 def test_all_faults_are_told_at_once_and_the_command_ends_with_2(untrained, runner, firm_day):
     (untrained / "features.yaml").write_text(
         "use: ['ordr_*']\nfamilies: {contract: true}\nadd: [{id: x, source: order, text_de: a, text_en: b}]\n"

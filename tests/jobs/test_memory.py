@@ -134,6 +134,7 @@ def test_working_from_files_takes_less_memory(tmp_path) -> None:
         "tables": {"order_lines": {"source": "lines.parquet"}},
     }
     (firm / "crm.yaml").write_text(yaml.safe_dump(config))
+    (firm / "features.yaml").write_text("use: [orders_count_90d, orders_net_revenue_365d]")
 
     def peak(gb: float, out: str) -> int:
         with_memory(firm, gb)

@@ -24,6 +24,7 @@ WINDOWS = "tests/features/test_window_oracles.py"
 SORTING = "tests/features/test_kernel_sorting.py"
 CODES = "tests/tables/test_identifiers.py"
 ROW_ORDER = "tests/tables/test_row_order.py"
+TREES = "tests/models/test_tree_kernels.py"
 
 
 @dataclass(frozen=True)
@@ -129,4 +130,22 @@ TARGETS = (
         ),
         (CODES,),
     ),
+    Target("models/explain/tree_bins.py", ("_decide", "bin_numbers", "bin_codes"), (TREES,), 0.3, named=True),
+    Target(
+        "models/explain/tree_cells.py",
+        (
+            "refine",
+            "_cells_of_tree",
+            "_leaves_in_order",
+            "_leaf_conditions",
+            "_plan",
+            "_cells_of_runs",
+            "tree_runs",
+        ),
+        (TREES,),
+        0.3,
+        named=True,
+    ),
+    Target("models/explain/tree_tables.py", ("leaf_table", "_fill", "_steps_of_bins"), (TREES,), 0.3, named=True),
+    Target("models/explain/treeshap.py", ("_add_up",), (TREES,), 0.3, named=True),
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from crm_ml.tables import SCHEMAS, check_tables, from_frames
@@ -65,3 +67,17 @@ def test_deals_without_a_subject():
     deals = _frame(deal_id=["1", "2"], created_at=["2025-01-01"] * 2, status=["open"] * 2, lead_id=["L", None])
     found = check_tables(from_frames({"deals": deals}))
     assert [f.code for f in found] == ["deal_without_subject", "absent_table"]
+
+
+def test_a_link_of_leads_without_a_time_is_told(orders):
+    lead = {"lead_id": ["L"], "created_at": ["2025-01-01"], "customer_id": ["007"]}
+    undated = from_frames({"leads": _frame(**lead), "order_lines": orders})
+
+    def told(tables):
+        return [(f.severity, f.table, f.column) for f in check_tables(tables) if f.code == "undated_link"]
+
+    assert told(undated) == [("info", "leads", "customer_id")]
+    assert told(replace(undated, known_from={"leads": {"source": "created_at"}})) == [("info", "leads", "customer_id")]
+    assert told(replace(undated, known_from={"leads": {"customer_id": "created_at"}})) == []
+    assert told(from_frames({"leads": _frame(**lead)})) == []  # without orders nothing stays empty for it
+    assert told(from_frames({"leads": _frame(**lead).drop(columns="customer_id"), "order_lines": orders})) == []

@@ -180,3 +180,12 @@ def test_frames_write_out_texts_when_they_are_asked_for():
     assert decoded(frames["leads"]).equals(frames["leads"])
     assert list(frames) == ["leads"]
     assert "customers" not in frames
+
+
+def test_places_of_many_levels_with_a_null_among_them():
+    """Texts of numbers are looked up as numbers; a null is no number, and no other text's place."""
+    many = 70_000
+    levels = pa.array([None, *(str(k) for k in range(many))])
+    texts = pa.array([str(k) for k in range(1, many + 5)])
+    found = identifiers._places(levels, texts)
+    assert found.tolist() == [-1, -1, *range(many - 1)]

@@ -121,7 +121,7 @@ def _show_slipping(result: ForecastResult, language: str) -> None:
     for row in largest.head(_MOST_ROWS).to_dict("records"):
         why = ", ".join(text(f"slipping_{reason}", language) for reason in row["slipping"])
         plain = (row["deal_id"], row["owner_id"], row["stage"], _money(row["amount"], language))
-        rest = (f"{row['p_win']:.2f}", row["stated_close"] or "–", row["expected_close"] or "–", why)
+        rest = (show.figure(row["p_win"], language, 2), row["stated_close"] or "–", row["expected_close"] or "–", why)
         table.add_row(*(show.printable(value) for value in (*plain, *rest)))
     _wide().print(table)
 

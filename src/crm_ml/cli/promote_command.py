@@ -110,6 +110,10 @@ def _print_status(status: PromotionStatus, language: str) -> None:
     names = ("as_of", "model_version", "rows", "churned", "auc", "brier", "ece", "lift")
     table = Table(*names, box=None, title=text("promote_realised", language), title_justify="left")
     for row in status.realised.tail(_LAST).to_dict("records"):
-        figures = (f"{row[name]:.3f} ({row[f'{name}_low']:.3f}-{row[f'{name}_high']:.3f})" for name in names[4:])
-        table.add_row(str(row["as_of"]), str(row["model_version"]), str(row["rows"]), str(row["churned"]), *figures)
+        counts = (show.figure(row[name], language) for name in ("rows", "churned"))
+        figures = (
+            "{} ({}-{})".format(*(show.figure(row[f"{name}{end}"], language, 3) for end in ("", "_low", "_high")))
+            for name in names[4:]
+        )
+        table.add_row(str(row["as_of"]), str(row["model_version"]), *counts, *figures)
     console.print(table)

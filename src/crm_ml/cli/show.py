@@ -51,6 +51,20 @@ def printable(value: object) -> str:
     return escape(shown if len(shown) <= 200 else shown[:200] + "…")
 
 
+def figure(value: float, language: str, decimals: int = 0, *, sign: bool = False) -> str:
+    """Return a number as it is written in the language.
+
+    Examples
+    --------
+    >>> figure(1234.5, "de", 1), figure(1234.5, "en", 1), figure(0.01, "de", 3, sign=True)
+    ('1.234,5', '1,234.5', '+0,010')
+    """
+    from crm_ml.models.explain.amounts import grouped
+
+    shown = grouped(value, language, decimals)
+    return f"+{shown}" if sign and value >= 0 else shown
+
+
 def findings(console: Console, found: Iterable[Finding], *, least: Sequence[str] = ("error", "warning")) -> None:
     """Print findings of the given severities, one line each."""
     for finding in found:
@@ -65,7 +79,7 @@ def check_result(result: CheckResult, language: str) -> None:
     table = Table(text("table", language), text("table_rows", language), box=None)
     table.columns[1].justify = "right"
     for name, rows in result.tables.items():
-        table.add_row(name, f"{rows:,}")
+        table.add_row(name, figure(rows, language))
     console.print(table)
     findings(console, result.findings, least=("error", "warning", "info"))
     console.print(text("checked", language, **result.counts()))
@@ -91,21 +105,20 @@ def train_result(result: TrainResult, language: str) -> None:
         text(
             "rows_leads" if leads else "rows",
             language,
-            rows=f"{training.train_rows:,}",
-            events=f"{training.train_events:,}",
+            rows=figure(training.train_rows, language),
+            events=figure(training.train_events, language),
             snapshots=len(training.snapshots),
             evaluated=days,
         )
     )
     table = Table(text("measure", language), "", text("interval", language), box=None)
     for name, value in training.metrics.items():
-        table.add_row(name, f"{value.value:.3f}", f"{value.low:.3f} - {value.high:.3f}")
+        own, low, high = (figure(each, language, 3) for each in (value.value, value.low, value.high))
+        table.add_row(name, own, f"{low} - {high}")
     for name, value in training.differences.items():
-        table.add_row(
-            f"AUC - {name} ({training.baselines[name]:.3f})",
-            f"{value.value:+.3f}",
-            f"{value.low:+.3f} - {value.high:+.3f}",
-        )
+        own, low, high = (figure(each, language, 3, sign=True) for each in (value.value, value.low, value.high))
+        rule = figure(training.baselines[name], language, 3)
+        table.add_row(f"AUC - {name} ({rule})", own, f"{low} - {high}")
     console.print(table)
     console.print(f"{result.feasibility.sentence(language)}.")
     if result.cost:
@@ -115,9 +128,9 @@ def train_result(result: TrainResult, language: str) -> None:
 
 def _cost(cost: Cost, language: str) -> str:
     """Return how long it took and how much memory it needed, where that is known."""
-    told = text("cost", language, seconds=f"{cost.total:,.0f}", fits=f"{cost.fits:,.0f}")
+    told = text("cost", language, seconds=figure(cost.total, language), fits=figure(cost.fits, language))
     if cost.peak_memory_mb is not None:
-        told += text("cost_memory", language, memory=f"{cost.peak_memory_mb:,.0f}")
+        told += text("cost_memory", language, memory=figure(cost.peak_memory_mb, language))
     return f"{told}."
 
 
@@ -126,20 +139,20 @@ def score_result(result: ScoreResult, language: str) -> None:
     console = out()
     key = "already" if result.already_published else "published" if result.published else "dry_score"
     key += "_leads" if result.model == "leads" else ""
-    console.print(text(key, language, rows=f"{result.rows:,}", published=printable(result.published)))
+    console.print(text(key, language, rows=figure(result.rows, language), published=printable(result.published)))
     if not result.already_published and result.rows and result.model == "leads":
         console.print(_first_leads(result, language))
     elif not result.already_published and result.rows:
         table = Table(
             text("customer", language), "p_churn", text("tier", language), text("value", language), "priority", box=None
         )
-        for row in result.table.head(_TOP).itertuples():
+        for row in result.table.head(_TOP).to_dict("records"):
             table.add_row(
-                printable(row.customer_id),
-                f"{row.p_churn:.3f}",
-                str(row.risk_tier),
-                f"{row.value_at_stake:,.0f}",
-                f"{row.priority:,.0f}",
+                printable(row["customer_id"]),
+                figure(row["p_churn"], language, 3),
+                str(row["risk_tier"]),
+                figure(row["value_at_stake"], language),
+                figure(row["priority"], language),
             )
         console.print(table)
     findings(err(), result.findings)
@@ -148,9 +161,9 @@ def score_result(result: ScoreResult, language: str) -> None:
 def _first_leads(result: ScoreResult, language: str) -> Table:
     heads = (text("grade", language), text("expected_value", language), text("lost_per_day", language))
     table = Table("lead", "p_win", *heads, box=None)
-    for row in result.table.head(_TOP).itertuples():
-        figures = (f"{row.p_win:.3f}", str(row.grade), f"{row.expected_value:,.0f}", f"{row.priority:,.0f}")
-        table.add_row(printable(row.lead_id), *figures)
+    for row in result.table.head(_TOP).to_dict("records"):
+        amounts = (figure(row["expected_value"], language), figure(row["priority"], language))
+        table.add_row(printable(row["lead_id"]), figure(row["p_win"], language, 3), str(row["grade"]), *amounts)
     return table
 
 
@@ -227,10 +240,10 @@ def init_result(result: InitResult, language: str) -> None:
 
 def demo_result(result: DemoResult, language: str) -> None:
     """Print what the demo made, how good it is, and where to look."""
-    tables = ", ".join(f"{name} {rows:,}" for name, rows in result.tables.items())
+    tables = ", ".join(f"{name} {figure(rows, language)}" for name, rows in result.tables.items())
     line("made", language, path=result.workspace, tables=tables)
     train_result(result.trained, language)
-    shown = {name: f"{value:.3f}" for name, value in result.auc.items()}
+    shown = {name: figure(value, language, 3) for name, value in result.auc.items()}
     line("truth", language, day=result.scored.as_of, **shown)
     daily_result(result.daily, language)
     if result.list_file is not None:

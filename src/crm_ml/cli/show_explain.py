@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crm_ml.cli.show import out
+from crm_ml.cli.show import figure, out
 from crm_ml.cli.show import printable as _printable
 from crm_ml.jobs.explain_texts import TEXTS, TIERS, counterfactual_text, note_text, of, probability_text
 from crm_ml.models.explain import shown
@@ -31,7 +31,8 @@ def _lead(result: LeadExplanation, language: str) -> None:
     grade, worth = ("Klasse", "erwarteter Wert") if language == "de" else ("grade", "expected value")
     p, day = printable(shown.share(result.p_win, language)), shown.date(result.as_of, language)
     console.print(f"[bold]Lead {printable(result.lead_id)}[/] · {of(TEXTS, 'as_of', language, day=day)}")
-    console.print(f"p_win: [bold]{p}[/] ({grade} {result.grade}, {worth} {result.expected_value:,.0f})")
+    value = figure(result.expected_value, language)
+    console.print(f"p_win: [bold]{p}[/] ({grade} {result.grade}, {worth} {value})")
     for reason in result.reasons:
         sign = "[blue]▲[/]" if reason["contribution"] > 0 else "[red]▼[/]"
         console.print(f"  {sign} {printable(reason[f'text_{language}'])}")

@@ -5,7 +5,7 @@ With nothing said it is the catalogue's default set, the features added in this 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
@@ -111,8 +111,14 @@ class FeatureChoice:
         """Return the features declared here that a model with these features needs, to be kept with it."""
         return with_inputs(ids, self.add)
 
-    def faults(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong and what to do about it: unknown families, patterns without a match, bad declarations."""
+    def faults(self, lost: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong and what to do about it: unknown families, patterns without a match, bad declarations.
+
+        Parameters
+        ----------
+        lost : collection of str
+            Ids of features that are declared with faults of their own: to name one of them is no fault.
+        """
         families = families_of(self.of)
         for name in self.families:
             if name not in families:
@@ -120,7 +126,9 @@ class FeatureChoice:
         known = self.declared()
         for key, patterns in (("use", self.use), ("leave_out", self.leave_out)):
             for pattern in patterns:
-                if not pattern.startswith(OWN_ATTRIBUTE) and not any(_matches(pattern, f) for f in known):
+                if any(fnmatchcase(id, pattern) for id in lost) or pattern.startswith(OWN_ATTRIBUTE):
+                    continue
+                if not any(_matches(pattern, f) for f in known):
                     words = (
                         [f"{FAMILY}{name}" for name in families]
                         if pattern.startswith(FAMILY)
@@ -131,9 +139,9 @@ class FeatureChoice:
                         f"{key}: no feature matches {pattern!r}{hint}",
                         "Name ids of docs/feature-catalogue.md, with * for any letters, or family:NAME.",
                     )
-        yield from self._faults_of_added(known)
+        yield from self._faults_of_added(known, lost)
 
-    def _faults_of_added(self, known: Iterable[AnyFeature]) -> Iterator[tuple[str, str]]:
+    def _faults_of_added(self, known: Iterable[AnyFeature], lost: Collection[str]) -> Iterator[tuple[str, str]]:
         there = [feature.id for feature in (*inputs_of(self.of), *known)]
         for feature in self.add:
             if there.count(feature.id) > 1:
@@ -143,7 +151,7 @@ class FeatureChoice:
             except UsageError as error:
                 yield f"add: {error.message}", error.remedy
             for other in feature.uses:
-                if other not in there:
+                if other not in there and other not in lost:
                     yield (
                         f"add: feature {feature.id!r} uses the unknown feature {other!r}{did_you_mean(other, there)}",
                         "Declare it too, or correct the name.",

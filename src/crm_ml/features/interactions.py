@@ -21,7 +21,7 @@ _CHANNELS = {
     "chat": ("Chats", "chats"),
     "ticket": ("Tickets", "tickets"),
 }
-_NEEDS = tuple(f"{n.INTERACTIONS}.{column}" for column in ("interaction_id", n.CUSTOMER_ID, "occurred_at", "channel"))
+NEEDS = tuple(f"{n.INTERACTIONS}.{column}" for column in ("interaction_id", n.CUSTOMER_ID, "occurred_at", "channel"))
 _SURVEYS = tuple(f"{n.SURVEYS}.{column}" for column in ("survey_id", n.CUSTOMER_ID, "answered_at", "kind", "score"))
 
 
@@ -67,7 +67,8 @@ def _surveys(timeline: Timeline) -> Events:
     return timeline.events(n.SURVEYS, {"score": "score"}, {"kind": "kind"})
 
 
-def _measure(kind: Any, definition: str, *columns: str) -> Measure:
+def measure(kind: Any, definition: str, *columns: str) -> Measure:
+    """Return a measure made of columns of the interactions."""
     return Measure(kind, definition, tuple(f"{n.INTERACTIONS}.{column}" for column in columns))
 
 
@@ -77,20 +78,20 @@ STREAMS: Mapping[str, Stream] = {
         Stream(
             "interactions",
             "One event per interaction (its newest visible version); t = occurred_at.",
-            _NEEDS,
+            NEEDS,
             {
-                "channel": _measure("text", "channel", "channel"),
-                "direction": _measure("text", "inbound or outbound", "direction"),
-                "topic": _measure("text", "topic", "topic"),
-                "day": _measure("count", "local calendar day of t"),
-                "is_complaint": _measure("flag", "1 if topic = complaint, else 0", "topic"),
-                "is_responded": _measure("flag", "1 if responded_at is before the cutoff, else 0", "responded_at"),
-                "response_hours": _measure(
+                "channel": measure("text", "channel", "channel"),
+                "direction": measure("text", "inbound or outbound", "direction"),
+                "topic": measure("text", "topic", "topic"),
+                "day": measure("count", "local calendar day of t"),
+                "is_complaint": measure("flag", "1 if topic = complaint, else 0", "topic"),
+                "is_responded": measure("flag", "1 if responded_at is before the cutoff, else 0", "responded_at"),
+                "response_hours": measure(
                     "hours",
                     "hours from occurred_at to responded_at, at least 0; null until responded_at is before the cutoff",
                     "responded_at",
                 ),
-                "is_resolved": _measure("flag", "1 if resolved_at is before the cutoff, else 0", "resolved_at"),
+                "is_resolved": measure("flag", "1 if resolved_at is before the cutoff, else 0", "resolved_at"),
             },
             _interactions,
         ),
@@ -98,7 +99,7 @@ STREAMS: Mapping[str, Stream] = {
             "contact_gaps",
             "One event per gap between consecutive distinct local days with a visible interaction; "
             "t = time of the first visible interaction of the gap's later day.",
-            _NEEDS,
+            NEEDS,
             {"gap_days": Measure("days", "local days between the two contact days")},
             _contact_gaps,
         ),

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from crm_ml import names as n
-from crm_ml.features.events import Events, Measure, Stream, Timeline
+from crm_ml.features.events import Events, Stream, Timeline
 from crm_ml.features.family import Declare, both
+from crm_ml.features.interactions import NEEDS, measure
 from crm_ml.features.spec import AnyFeature
 from crm_ml.features.timeline import NULL
-
-_NEEDS = tuple(f"{n.INTERACTIONS}.{column}" for column in ("interaction_id", n.CUSTOMER_ID, "occurred_at", "channel"))
 
 
 def _resolutions(timeline: Timeline) -> Events:
@@ -35,32 +34,28 @@ def _persons(timeline: Timeline) -> Events:
     return replace(events, columns={**events.columns, "has_contact": named})
 
 
-def _measure(kind: Any, definition: str, *columns: str) -> Measure:
-    return Measure(kind, definition, tuple(f"{n.INTERACTIONS}.{column}" for column in columns))
-
-
 STREAMS: Mapping[str, Stream] = {
     stream.name: stream
     for stream in (
         Stream(
             "resolutions",
             "One event per visible interaction with resolved_at before the cutoff; t = occurred_at.",
-            (*_NEEDS, f"{n.INTERACTIONS}.resolved_at"),
+            (*NEEDS, f"{n.INTERACTIONS}.resolved_at"),
             {
-                "channel": _measure("text", "channel", "channel"),
-                "topic": _measure("text", "topic", "topic"),
-                "resolve_hours": _measure("hours", "hours from occurred_at to resolved_at, at least 0", "resolved_at"),
+                "channel": measure("text", "channel", "channel"),
+                "topic": measure("text", "topic", "topic"),
+                "resolve_hours": measure("hours", "hours from occurred_at to resolved_at, at least 0", "resolved_at"),
             },
             _resolutions,
         ),
         Stream(
             "contact_persons",
             "One event per interaction (its newest visible version), with the persons of both sides; t = occurred_at.",
-            _NEEDS,
+            NEEDS,
             {
-                "contact_id": _measure("text", "person of the customer", "contact_id"),
-                "employee_id": _measure("text", "own employee", "employee_id"),
-                "has_contact": _measure("flag", "1 if the person of the customer is named", "contact_id"),
+                "contact_id": measure("text", "person of the customer", "contact_id"),
+                "employee_id": measure("text", "own employee", "employee_id"),
+                "has_contact": measure("flag", "1 if the person of the customer is named", "contact_id"),
             },
             _persons,
         ),

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import crm_ml
+from crm_ml.costs import Meter, peak_memory_mb
 from crm_ml.errors import DataError, Failure, Finding, HeldBack, UsageError
 from crm_ml.faults import crash_point
 from crm_ml.features import cutoff_us, data_hash
@@ -32,6 +34,7 @@ from crm_ml.jobs.backtest_result import (
     PAGE,
     PREDICTIONS,
     SUMMARY,
+    BacktestCost,
     BacktestResult,
     Money,
     no_money,
@@ -139,14 +142,15 @@ def backtest(
         workers = 1  # own candidates live in this process alone
     given = None if cutoffs is None else sorted({as_day(cutoff) for cutoff in cutoffs})
     say = progress or (lambda _line: None)
-    with _room(workspace, kind, day, dry_run) as room:
+    meter = Meter(time.perf_counter, _processor_seconds, peak_memory_mb)
+    with _room(workspace, kind, day, dry_run) as room, meter.stages.stage("read"):
         say("reading tables")
         tables = read_inputs(workspace, only=problem.tables)
         days = _cutoffs(problem, tables, day, given, n)
         # what a call or an offer brings is assumed of customers only
         assumed, said = room_for(workspace, tables, days) if kind == CHURN else (None, [])
         plan = _plan(problem, tables, day, days, room, assumed)
-        job = _Job(problem, tables, plan, days, workers, dry_run, say, assumed, said)
+        job = _Job(problem, tables, plan, days, workers, dry_run, say, assumed, said, meter)
         state = inspect_set(job.target)
         if state.intact and not force:
             if job.work.exists():  # of a run that was killed after it had published
@@ -154,6 +158,12 @@ def backtest(
                 crash_point("backtest.work_removed")
             return job.log(replace(_read(job.target), published=job.target, already_published=True))
         return job.run(state)
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of this process and of those it started that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 @contextmanager
@@ -229,11 +239,12 @@ class _Job:
         say: Callable[[str], None],
         assumed: Room | None,
         said: Sequence[Finding],
+        meter: Meter,
     ) -> None:
         self.problem, self.workspace = problem, problem.workspace
         self.tables, self.plan, self.cutoffs = tables, plan, cutoffs
         self.workers, self.dry_run, self.say = workers, dry_run, say
-        self.assumed, self.said = assumed, said
+        self.assumed, self.said, self.meter = assumed, said, meter
         self.room = plan.published
         stem = plan.inputs_hash[:12]
         self.target, self.work = self.room / f"{plan.as_of}-{stem}", self.room / f"{_WORK}{stem}"
@@ -244,12 +255,19 @@ class _Job:
             make_folder(self.work)
         outcomes = self._outcomes()
         self.say("judging")
+        self.meter.stages.now("judge")
         result, table = self._judge(outcomes, state)
         crash_point("backtest.judged")
         if self.dry_run:
-            return result
+            return replace(result, cost=self._cost(outcomes))
+        self.meter.stages.now("publish")
         published = self._publish(result, table)
-        return self.log(replace(result, published=published))
+        logged = self.log(replace(result, published=published, cost=self._cost(outcomes)))
+        return replace(logged, cost=self._cost(outcomes))
+
+    def _cost(self, outcomes: Sequence[Outcome]) -> BacktestCost:
+        trainings = {each.cutoff.isoformat(): each.cost for each in outcomes if each.cost is not None}
+        return BacktestCost(self.meter.cost(), trainings)
 
     def _outcomes(self) -> list[Outcome]:
         """Return what each cutoff came to, from the work folder where it is there."""
@@ -260,8 +278,10 @@ class _Job:
         left = [cutoff for cutoff in able if cutoff not in done]
         if left:
             self.say(f"building features and labels for {len(able)} cutoffs")
+            self.meter.stages.now("features")
             with disk_errors(self.work):
                 prepare(self.work, self.problem, self.tables, self.plan.as_of, able)
+                self.meter.stages.now("trainings")
                 train_cutoffs(self.work, left, workers=self.workers, say=self.say)
         for cutoff in left:
             outcome = stored_outcome(self.work, cutoff)
@@ -372,6 +392,7 @@ class _Job:
         if done.exists():
             return replace(result, run_id=done.read_text(encoding="ascii").strip())
         self.say("writing the run to MLflow")
+        self.meter.stages.now("record")
         try:
             with disk_errors(done.parent):
                 make_folder(done.parent)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from functools import partial
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from crm_ml.jobs.backtest_texts import TEXTS, digits, money_note, money_span, room_caption, say, span, verdict
-from crm_ml.jobs.explain_page import picture_bytes
+from crm_ml.jobs.pages import picture_bytes, picture_source, rendered
 from crm_ml.models.evaluation.backtest import METRICS, POOLED
 from crm_ml.models.evaluation.backtest_money import AMOUNTS, ROOMS
 from crm_ml.models.evaluation.backtest_rows import CHAMPION
@@ -37,11 +35,7 @@ def page_html(result: BacktestResult) -> str:
     result : BacktestResult
         What to show.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("crm_ml.jobs").joinpath(_TEMPLATE).read_text(encoding="utf-8"))
-    return template.render(**_values(result))
+    return rendered(_TEMPLATE, _values(result))
 
 
 def _values(result: BacktestResult) -> dict[str, Any]:
@@ -201,4 +195,4 @@ def _alt_gaps(result: BacktestResult, against: str) -> str:
 
 def _source(axes: Axes) -> str:
     figure: Any = axes.get_figure()
-    return "data:image/png;base64," + base64.b64encode(picture_bytes(figure)).decode()
+    return picture_source(picture_bytes(figure))

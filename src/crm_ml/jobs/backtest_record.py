@@ -40,6 +40,12 @@ def backtest_record(result: BacktestResult, tags: Mapping[str, str]) -> RunRecor
         for amount in ("by_value", "by_risk", "value_less_risk"):
             value, stem = result.money.measure(CHAMPION, amount, room), f"money_{room}_{amount}"
             metrics |= {stem: value.value, f"{stem}_low": value.low, f"{stem}_high": value.high}
+    timed = {}
+    if result.cost is not None:
+        metrics |= result.cost.whole.metrics()
+        if result.cost.peak_memory_mb is not None:
+            metrics["peak_memory_mb_of_all"] = result.cost.peak_memory_mb
+        timed = {"tables/seconds.csv": result.cost.table.to_csv(index=False, lineterminator="\n", float_format="%.3f")}
     chosen = pd.DataFrame([choice.as_dict() for choice in result.choices])[["cutoff", "chosen", "verdict"]]
     return RunRecord(
         name=f"backtest {result.as_of}",
@@ -58,6 +64,7 @@ def backtest_record(result: BacktestResult, tags: Mapping[str, str]) -> RunRecor
             "tables/choices.csv": _csv(chosen),
             "tables/reliability.json": as_json(result.reliability),
             "tables/gain.json": as_json(result.gain),
+            **timed,
         },
         figures=_pictures(result),
     )

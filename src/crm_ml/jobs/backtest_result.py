@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from crm_ml.costs import Cost
 from crm_ml.errors import Finding
 from crm_ml.jobs.backtest_work import Outcome, choice_of
 from crm_ml.models.evaluation.backtest import METRICS, POOLED, Backtest
@@ -89,6 +90,42 @@ class Money:
 
 
 @dataclass(frozen=True)
+class BacktestCost:
+    """What a backtest took. It depends on the machine, so it is no part of what is published.
+
+    Attributes
+    ----------
+    whole : Cost
+        Seconds of its steps by the clock on the wall, and memory of its own process. Processor time is that of the
+        process and of those it started.
+    trainings : mapping
+        Cutoff (ISO) to the cost of its training: stages as `train` has them, memory of the process that trained. One
+        that an earlier run had finished says what it took then, and is not in `whole`.
+    """
+
+    whole: Cost
+    trainings: Mapping[str, Cost]
+
+    @property
+    def peak_memory_mb(self) -> float | None:
+        """The most memory that any one of the processes has held."""
+        known = [cost.peak_memory_mb for cost in (self.whole, *self.trainings.values())]
+        return max((each for each in known if each is not None), default=None)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per step: ``cutoff`` (empty: the backtest itself), ``stage``, ``seconds``; the longest first."""
+        parts = {"": self.whole, **self.trainings}
+        rows = [(day, stage, taken) for day, cost in parts.items() for stage, taken in cost.seconds.items()]
+        rows.sort(key=lambda row: (row[0], -row[2], row[1]))
+        return pd.DataFrame(rows, columns=["cutoff", "stage", "seconds"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values: as `train` has them, and the same per training."""
+        return {**self.whole.as_dict(), "trainings": {day: cost.as_dict() for day, cost in self.trainings.items()}}
+
+
+@dataclass(frozen=True)
 class BacktestResult:
     """What a backtest came to; the same whether it was computed now or found published.
 
@@ -120,6 +157,8 @@ class BacktestResult:
         In MLflow; empty after a dry run or where the store did not answer.
     target : str
         Of the label: ``churn``, or the stage that leads are to reach.
+    cost : BacktestCost or None
+        What it took; None where it was found published.
     """
 
     model: str
@@ -136,6 +175,7 @@ class BacktestResult:
     already_published: bool = False
     run_id: str = ""
     target: str = CHURN_TARGET
+    cost: BacktestCost | None = None
 
     @property
     def cutoffs(self) -> tuple[dt.date, ...]:
@@ -232,6 +272,7 @@ class BacktestResult:
             "published": None if self.published is None else str(self.published),
             "already_published": self.already_published,
             "run_id": self.run_id,
+            "cost": None if self.cost is None else self.cost.as_dict(),
         }
         return {**summary_of(self), **where}
 

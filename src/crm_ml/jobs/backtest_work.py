@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crm_ml import names as n
+from crm_ml.costs import Cost
 from crm_ml.errors import Finding
 from crm_ml.faults import crash_point
 from crm_ml.features import cutoff_us
@@ -65,6 +66,8 @@ class Outcome:
     facts : mapping
         JSON-ready: rows and events trained on, days evaluated on, or why it was held back.
     findings : tuple of Finding
+    cost : Cost or None
+        What the training took; None where there was none, or a version without costs made it.
     """
 
     cutoff: dt.date
@@ -72,6 +75,7 @@ class Outcome:
     predictions: pa.Table
     facts: Mapping[str, Any]
     findings: tuple[Finding, ...] = ()
+    cost: Cost | None = None
 
 
 def snapshots_of(problem: Problem, tables: Tables, cutoff: dt.date) -> tuple[list[dt.date], dt.date]:
@@ -191,6 +195,7 @@ def store_outcome(work: Path, outcome: Outcome) -> None:
         "choice": None if outcome.choice is None else outcome.choice.as_dict(),
         "facts": dict(outcome.facts),
         "findings": [finding.as_dict() for finding in outcome.findings],
+        "cost": None if outcome.cost is None else outcome.cost.as_dict(),
     }
     text = json.dumps(about, sort_keys=True)
     _store(outcome.predictions.replace_schema_metadata({_ABOUT: text}), work / done_file(outcome.cutoff))
@@ -206,7 +211,9 @@ def stored_outcome(work: Path, cutoff: dt.date) -> Outcome | None:
         about = json.loads(table.schema.metadata[_ABOUT])
         choice = None if about["choice"] is None else choice_of(about["choice"])
         findings = tuple(Finding(**finding) for finding in about["findings"])
-        return Outcome(cutoff, choice, table.replace_schema_metadata(None).cast(SCHEMA), about["facts"], findings)
+        cost = Cost.from_dict(about["cost"]) if about.get("cost") else None
+        predictions = table.replace_schema_metadata(None).cast(SCHEMA)
+        return Outcome(cutoff, choice, predictions, about["facts"], findings, cost)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None
 

@@ -13,11 +13,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
+from crm_ml.costs import Meter, Stages, peak_memory_mb
 from crm_ml.errors import CrmError, HeldBack
 from crm_ml.faults import crash_point
 from crm_ml.features.outcome import Outcome as ChurnOutcome
@@ -37,21 +40,24 @@ def train_cutoff(work: Path, cutoff: dt.date, *, threads: int, say: Say) -> None
 
     A training that is held back is an outcome too: it is kept, so that it is not tried again.
     """
-    task = read_task(work, cutoff)
-    crash_point("backtest.task_read")
-    try:
-        trained = _train(task, cutoff, threads, say)
-    except HeldBack as held:
-        facts = {"held_back": {"code": held.code, "message": held.message, "remedy": held.remedy}}
-        outcome = Outcome(cutoff, None, SCHEMA.empty_table(), facts)
-    else:
-        outcome = _outcome(task, cutoff, trained)
+    meter = Meter(time.perf_counter, time.process_time, peak_memory_mb)
+    with meter.stages.stage("read"):
+        task = read_task(work, cutoff)
+        crash_point("backtest.task_read")
+        try:
+            trained = _train(task, cutoff, threads, say, meter.stages)
+        except HeldBack as held:
+            facts = {"held_back": {"code": held.code, "message": held.message, "remedy": held.remedy}}
+            outcome = Outcome(cutoff, None, SCHEMA.empty_table(), facts)
+        else:
+            meter.stages.now("score")
+            outcome = _outcome(task, cutoff, trained)
     crash_point("backtest.cutoff_trained")
-    store_outcome(work, outcome)
+    store_outcome(work, replace(outcome, cost=meter.cost()))
     crash_point("backtest.cutoff_stored")
 
 
-def _train(task: Task, cutoff: dt.date, threads: int, say: Say) -> Trained:
+def _train(task: Task, cutoff: dt.date, threads: int, say: Say, stages: Stages) -> Trained:
     if len(task.scored) == 0:
         raise HeldBack(
             f"No {terms_of(task.plan['target']).one} is eligible as of {cutoff}",
@@ -72,6 +78,7 @@ def _train(task: Task, cutoff: dt.date, threads: int, say: Say) -> Trained:
             own_of(target, added_candidates()),
             rules=rules_of(target, points),
             half_life_days=half_life_of(target),
+            stages=stages,
         ),
     )
     return train_every(task.dataset, how, progress=say)

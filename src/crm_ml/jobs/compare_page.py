@@ -21,6 +21,7 @@ from crm_ml.jobs.compare_svg import bar, nice_scale
 from crm_ml.jobs.compare_texts import ALIASES, EMPTY, KINDS, VERDICTS, day, note, number, say, signed, span, word
 from crm_ml.jobs.files import disk_errors, make_folder, replace_file
 from crm_ml.jobs.inputs import CHURN, LEADS
+from crm_ml.jobs.pages import rendered
 from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.models.evaluation.compare import PAIRED
 from crm_ml.models.explain import shown
@@ -70,11 +71,7 @@ def _put(content: bytes, path: Path) -> None:
 
 def page_html(result: CompareResult) -> str:
     """Return the page as one HTML text."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("crm_ml.jobs").joinpath(_TEMPLATE).read_text(encoding="utf-8"))
-    return template.render(**_values(result))
+    return rendered(_TEMPLATE, _values(result))
 
 
 def _values(result: CompareResult) -> dict[str, Any]:

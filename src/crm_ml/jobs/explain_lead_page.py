@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,10 +14,8 @@ from crm_ml.actions.lists.columns import Language
 from crm_ml.actions.lists.names import file_stems
 from crm_ml.actions.lists.speaking import LEAD, speaking_of
 from crm_ml.actions.lists.words import note_text
-from crm_ml.errors import UsageError
-from crm_ml.jobs.explain_page import picture_bytes
 from crm_ml.jobs.explain_texts import KINDS, of
-from crm_ml.jobs.files import disk_errors, make_folder, replace_file
+from crm_ml.jobs.pages import picture_bytes, picture_source, rendered, write_pages
 from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.models.explain import amounts, shown
 from crm_ml.models.explain.pictures_customer import waterfall_alt
@@ -116,30 +111,17 @@ def write_page(result: LeadExplanation, workspace: Workspace, out: Path | None) 
         If the disk refuses.
     """
     stem = file_stems([result.lead_id])[result.lead_id]
-    folder = inside(workspace.root, FOLDER) / f"{result.as_of}-lead-{stem}" if out is None else out.expanduser()
-    folder = folder.absolute()
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file", remedy="Name a folder with --out.")
+    own = f"{result.as_of}-lead-{stem}"
+    folder = inside(workspace.root, FOLDER) / own if out is None else out.expanduser().absolute()
     picture = picture_bytes(result.plot())
     page = page_html(result, picture).encode("utf-8", "replace")
-    with disk_errors(folder):
-        make_folder(folder)
-    replace_file(folder / PICTURE, partial(_put, picture), step="explain")
-    replace_file(folder / PAGE, partial(_put, page), step="explain")
+    write_pages({PICTURE: picture, PAGE: page}, folder, step="explain")
     return replace(result, page=folder / PAGE)
-
-
-def _put(content: bytes, path: Path) -> None:
-    path.write_bytes(content)
 
 
 def page_html(result: LeadExplanation, picture: bytes) -> str:
     """Return the page as one HTML text with its picture, a PNG, inside."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("crm_ml.jobs").joinpath(_TEMPLATE).read_text(encoding="utf-8"))
-    return template.render(**_values(result, picture))
+    return rendered(_TEMPLATE, _values(result, picture))
 
 
 def _values(result: LeadExplanation, picture: bytes) -> dict[str, Any]:
@@ -160,7 +142,7 @@ def _values(result: LeadExplanation, picture: bytes) -> dict[str, Any]:
         "value": amounts.money(result.expected_value, result.currency, said),
         "reasons": [(reason["contribution"] > 0, reason[f"text_{said}"]) for reason in result.reasons],
         "notes": notes,
-        "picture": {"source": "data:image/png;base64," + base64.b64encode(picture).decode(), "alt": alt},
+        "picture": {"source": picture_source(picture), "alt": alt},
         "history": [
             (_time(at, said), shown.share(p, said))
             for at, p in zip(history[n.AS_OF], history["p_win"].tolist(), strict=True)

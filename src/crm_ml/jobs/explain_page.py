@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crm_ml.actions.lists.cleaning import ID_CHARACTERS, NAME_CHARACTERS, clean
 from crm_ml.actions.lists.columns import Language
 from crm_ml.actions.lists.names import file_stems
-from crm_ml.errors import UsageError
 from crm_ml.jobs.explain import ExplainResult
 from crm_ml.jobs.explain_texts import (
     HEADINGS,
@@ -31,7 +25,7 @@ from crm_ml.jobs.explain_texts import (
     of,
     probability_text,
 )
-from crm_ml.jobs.files import disk_errors, make_folder, replace_file
+from crm_ml.jobs.pages import picture_bytes, picture_source, rendered, write_pages
 from crm_ml.jobs.settings import Workspace, inside
 from crm_ml.models.explain import amounts, shown
 from crm_ml.models.explain.evidence import COLUMNS
@@ -42,7 +36,6 @@ if TYPE_CHECKING:
 
 FOLDER, PAGE = "explained", "explanation.html"
 _TEMPLATE = "explain_page.html.j2"
-_DPI = 160
 _CELL_CHARACTERS = 80
 
 
@@ -65,38 +58,17 @@ def write_page(result: ExplainResult, workspace: Workspace, out: Path | None) ->
     Failure
         If the disk refuses.
     """
-    if out is None:
-        stem = file_stems([result.customer_id])[result.customer_id]
-        folder = inside(workspace.root, FOLDER) / f"{result.as_of}-{stem}"
-    else:
-        folder = out.expanduser().absolute()
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"{folder} is a file", remedy="Name a folder with --out.")
-    pictures = {key: picture_bytes(figure) for key, figure in _figures(result).items()}
-    text = page_html(result, pictures)
-    with disk_errors(folder):
-        make_folder(folder)
-    for key, picture in pictures.items():
-        replace_file(folder / f"{key}.png", partial(_put, picture), step="explain")
-    replace_file(folder / PAGE, partial(_put, text.encode("utf-8", "replace")), step="explain")
-    return replace(result, page=folder / PAGE, pictures={key: folder / f"{key}.png" for key in pictures})
-
-
-def _put(content: bytes, path: Path) -> None:
-    path.write_bytes(content)
+    stem = file_stems([result.customer_id])[result.customer_id]
+    folder = inside(workspace.root, FOLDER) / f"{result.as_of}-{stem}" if out is None else out.expanduser().absolute()
+    drawn = {key: picture_bytes(figure) for key, figure in _figures(result).items()}
+    page = page_html(result, drawn).encode("utf-8", "replace")
+    names = {key: f"{key}.png" for key in drawn}
+    write_pages({**{names[key]: drawn[key] for key in drawn}, PAGE: page}, folder, step="explain")
+    return replace(result, page=folder / PAGE, pictures={key: folder / name for key, name in names.items()})
 
 
 def _figures(result: ExplainResult) -> dict[str, Figure]:
     return {"waterfall": result.plot(), "timeline": result.timeline(), "history": result.score_history()}
-
-
-def picture_bytes(figure: Figure) -> bytes:
-    """Return a figure as PNG: the same bytes for the same picture."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # letters that the font lacks are drawn as boxes; the page has them as text
-        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def page_html(result: ExplainResult, pictures: Mapping[str, bytes]) -> str:
@@ -109,11 +81,7 @@ def page_html(result: ExplainResult, pictures: Mapping[str, bytes]) -> str:
     pictures : mapping
         ``waterfall``, ``timeline`` and ``history`` as PNG.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("crm_ml.jobs").joinpath(_TEMPLATE).read_text(encoding="utf-8"))
-    return template.render(**_values(result, pictures))
+    return rendered(_TEMPLATE, _values(result, pictures))
 
 
 def _values(result: ExplainResult, pictures: Mapping[str, bytes]) -> dict[str, Any]:
@@ -153,10 +121,7 @@ def _values(result: ExplainResult, pictures: Mapping[str, bytes]) -> dict[str, A
             trained=trained,
             sha=result.model_sha256[:12],
         ),
-        "pictures": {
-            key: {"source": "data:image/png;base64," + base64.b64encode(png).decode(), "alt": alts[key]}
-            for key, png in pictures.items()
-        },
+        "pictures": {key: {"source": picture_source(png), "alt": alts[key]} for key, png in pictures.items()},
     }
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 
 from crm_ml.errors import Finding, UsageError
 from crm_ml.features.choice import FeatureChoice
@@ -133,14 +134,60 @@ def read_choices(root: Path, name: str | None) -> tuple[dict[str, FeatureChoice]
     if name is None and not (root / FILE_NAME).is_file():
         return {of.name: FeatureChoice(of=of) for of in (CUSTOMER, LEAD)}, {}
     path = _file(root, name or FILE_NAME)
-    given = parse_strictly(FeatureFile, read_yaml(path), file=path.name)
-    found, faults = {}, []
+    value = read_yaml(path)
+    faults: list[Finding] = []
+    try:
+        given, lost = parse_strictly(FeatureFile, value, file=path.name), frozenset[str]()
+    except UsageError as error:
+        faults += error.findings
+        given, lost = _well_formed(value)
+    found = {}
     for of, part, before in ((CUSTOMER, given, ""), (LEAD, given.leads, "leads.")):
-        found[of.name], wrong = _choice(part, of)
+        found[of.name], wrong = _choice(part, of, lost)
         faults += [Finding("error", "bad_features", f"{before}{what}", remedy) for what, remedy in wrong]
     if faults:
         raise faults_in(path.name, faults)
     return found, given.model_dump(mode="json", exclude_defaults=True)
+
+
+def _well_formed(value: Mapping[str, Any]) -> tuple[FeatureFile, frozenset[str]]:
+    """Return what a file with faults of shape says elsewhere, and the ids of the features that it would have added."""
+    kept = {key: deepcopy(part) for key, part in value.items() if isinstance(key, str)}
+    lost: set[str] = set()
+    while True:
+        try:
+            return FeatureFile.model_validate(kept), frozenset(lost)
+        except ValidationError as error:
+            places = {_place(fault["loc"], kept) for fault in error.errors()}
+        for *above, key in sorted(places, key=_order, reverse=True):  # of a list the last first: places stay
+            within: Any = kept
+            for part in above:
+                within = within[part]
+            gone = within.pop(key)
+            if "add" in (*above, key):
+                lost |= set(_ids(gone))
+
+
+def _place(loc: tuple[int | str, ...], value: Mapping[str, Any]) -> tuple[int | str, ...]:
+    """Return the smallest part of the file that can be left out with a fault: an entry of a key, else the key."""
+    depth = 2 if loc[0] == "leads" and len(loc) > 1 and isinstance(value["leads"], dict) else 1
+    within: Any = value
+    for part in loc[:depth]:
+        within = within[part]
+    entry = loc[depth : depth + 1]
+    there = isinstance(within, list) or (isinstance(within, dict) and entry and entry[0] in within)
+    return loc[: depth + 1] if there else loc[:depth]
+
+
+def _order(place: tuple[int | str, ...]) -> list[tuple[int, str]]:
+    return [(part, "") if isinstance(part, int) else (-1, part) for part in place]
+
+
+def _ids(added: Any) -> Iterator[str]:
+    """Yield the ids that one declaration or several have."""
+    for each in added if isinstance(added, list) else [added]:
+        if isinstance(each, dict) and isinstance(each.get("id"), str):
+            yield each["id"]
 
 
 def _file(root: Path, name: str) -> Path:
@@ -156,18 +203,20 @@ def _file(root: Path, name: str) -> Path:
     return found[0]
 
 
-def _choice(part: Chosen, of: Subject) -> tuple[FeatureChoice, list[tuple[str, str]]]:
+def _choice(part: Chosen, of: Subject, lost: frozenset[str]) -> tuple[FeatureChoice, list[tuple[str, str]]]:
+    """Return the choice and its faults; `lost` are ids of features that are there but have faults of their own."""
     added, wrong = [], []
     for each in part.add:
         odd = list(each.faults())
         wrong += [(f"add: {what}", remedy) for what, remedy in odd]
-        if odd:
-            continue
-        try:
-            added.append(each.declared())
-        except UsageError as error:
-            wrong.append((f"add: {error.message}", error.remedy))
-        except ValueError as error:
-            wrong.append((f"add: {error}", "Correct it."))
+        if not odd:
+            try:
+                added.append(each.declared())
+                continue
+            except UsageError as error:
+                wrong.append((f"add: {error.message}", error.remedy))
+            except ValueError as error:
+                wrong.append((f"add: {error}", "Correct it."))
+        lost = lost | {each.id}
     choice = FeatureChoice(part.use, part.leave_out, part.families, tuple(added), of)
-    return choice, [*wrong, *choice.faults()]
+    return choice, [*wrong, *choice.faults(lost)]

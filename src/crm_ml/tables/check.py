@@ -56,6 +56,7 @@ def check_tables(tables: Tables, *, now: int | None = None) -> list[Finding]:
             _check_future(schema, frame, now, findings)
     if n.DEALS in tables.stored:
         _check_deals(tables.stored[n.DEALS], findings)
+    findings += _undated_link(tables)
     absent = [name for name in SCHEMAS if name not in tables.stored]
     if absent:
         findings.append(
@@ -68,6 +69,26 @@ def check_tables(tables: Tables, *, now: int | None = None) -> list[Finding]:
             )
         )
     return findings
+
+
+def _undated_link(tables: Tables) -> list[Finding]:
+    """Say that orders from before a lead are not looked at while nobody knows since when its customer was known."""
+    link = n.CUSTOMER_ID
+    wanted = n.ORDER_LINES in tables.stored and link in tables.mapped.get(n.LEADS, ())
+    if not wanted or link in tables.known_from.get(n.LEADS, {}):
+        return []
+    return [
+        Finding(
+            "info",
+            "undated_link",
+            "the mapping does not say since when the customer of a lead was known, so what leads had ordered before "
+            "their enquiry stays empty",
+            "If it is known when the lead comes in, add `known_from: {customer_id: created_at}`, else name a time "
+            "column of its own (docs/leads.md)",
+            n.LEADS,
+            link,
+        )
+    ]
 
 
 def _check_reference(name: str, frame: pa.Table, reference: Reference, tables: Tables, findings: list[Finding]) -> None:

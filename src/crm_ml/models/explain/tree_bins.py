@@ -155,7 +155,7 @@ def _decide(
             else:
                 if (np.isnan(x) and missing != _MISSING_NAN) or abs(x) <= ZERO:
                     x = 0.0
-                if (missing == _MISSING_ZERO and x == 0.0) or (missing == _MISSING_NAN and np.isnan(x)):
+                if np.isnan(x) or (missing == _MISSING_ZERO and x == 0.0):  # still NaN: that is the missing type
                     left = default_left[node]
                 else:
                     left = x <= threshold[node]

@@ -80,18 +80,13 @@ def _cells_of_tree(tree: Tree, flags: U8, bins: I64) -> tuple[I32, I64, U8]:
         1 where a cell goes left.
     """
     feature, flag_from = tree[0], tree[4]
-    most = 0
-    for j in range(len(bins)):
-        most = max(most, bins[j])
-    cells = np.zeros((len(bins), most), np.int32)
+    cells = np.zeros((len(bins), bins.max()), np.int32)
     size = np.ones(len(bins), np.int64)
-    most = 0
     for node in range(len(feature)):
         j = feature[node]
         condition = flags[flag_from[node] : flag_from[node] + bins[j]]
         size[j] = refine(cells[j, : bins[j]], condition, size[j])
-        most = max(most, size[j])
-    left = np.zeros((len(feature), most), np.uint8)
+    left = np.zeros((len(feature), size.max()), np.uint8)
     for node in range(len(feature)):
         for b in range(bins[feature[node]]):
             left[node, cells[feature[node], b]] = flags[flag_from[node] + b]
@@ -105,7 +100,7 @@ def _leaves_in_order(tree: Tree) -> tuple[I64, I64]:
     nodes = len(left)
     order = np.empty(nodes + 1, np.int64)
     parent = np.full(2 * nodes + 1, -1, np.int64)
-    waiting = np.zeros(nodes + 2, np.int64)
+    waiting = np.zeros(nodes + 1, np.int64)
     last = 0
     found = 0
     while last >= 0:
@@ -211,8 +206,6 @@ def _plan(size: I64, many: I64, which: I64, held: U8) -> tuple[I64, I64, I64]:
                 product //= split[j]
                 split[j] = refine(cells[j, : size[j]], held[i, k, : size[j]], split[j])
                 product *= split[j]
-                if i > first and product * features > RUN_CELLS:
-                    break
             if i > first and product * features > RUN_CELLS:
                 break
             if cost[first] + features + _RUN_COST < cost[i + 1]:
