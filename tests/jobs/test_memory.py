@@ -102,6 +102,8 @@ def test_files_lie_beside_the_data_or_where_temporary_files_may(tmp_path, monkey
 _TOLD = """
 import atexit, sys
 from crm_ml.cli import main
+from crm_ml.tables import room
+room._BYTES_BETWEEN_RESTS = 1 << 25  # the tables of this test are not that large
 peak = lambda: next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
 atexit.register(lambda: print(peak(), file=sys.stderr))
 sys.exit(main(sys.argv[1:]))
@@ -144,4 +146,4 @@ def test_working_from_files_takes_less_memory(tmp_path) -> None:
 
     in_memory, from_files = peak(100.0, "memory.parquet"), peak(0.1, "files.parquet")
     assert (tmp_path / "files.parquet").read_bytes() == (tmp_path / "memory.parquet").read_bytes()
-    assert from_files < 0.75 * in_memory
+    assert from_files < 0.7 * in_memory, (from_files, in_memory)
