@@ -100,7 +100,7 @@ def make_messy(clean: Path, folder: Path, *, files: int = 8) -> None:
             frame.iloc[order[number::files]].to_parquet(folder / name / f"{number}.parquet", index=False)
 
 
-def workspace(folder: Path, data: Path, *, messy: bool) -> None:
+def workspace(folder: Path, data: Path, *, messy: bool, memory_gb: float | None = None) -> None:
     """Write crm.yaml and features.yaml over the files."""
     folder.mkdir()
     source = {name: data / name / "*.parquet" if messy else data / f"{name}.parquet" for name in
@@ -126,6 +126,7 @@ tables:
     columns: {{interaction_id: interaction_id, customer_id: customer_id, occurred_at: held_on, channel: channel,
               direction: direction}}
 churn: {{active_days: 1825}}
+{"" if memory_gb is None else f"memory_gb: {memory_gb}"}
 """)
     (folder / "features.yaml").write_text("use:\n" + "".join(f"  - {name}\n" for name in FEATURES))
 
@@ -295,12 +296,13 @@ def measure(
     messy: bool,
     joined: bool = False,
     looped: bool = True,
+    memory_gb: float | None = None,
 ) -> dict[str, object]:
     """Run all sides once, the small ones three times, and give ratios."""
     data = folder / "data"
     data.mkdir()
     make_data(data, lines, contacts, customers)
-    workspace(folder / "clean", data, messy=False)
+    workspace(folder / "clean", data, messy=False, memory_gb=memory_gb)
     command = str(Path(sys.executable).with_name("crm-ml"))
     me = [sys.executable, __file__]
 
@@ -327,7 +329,7 @@ def measure(
     if messy:
         (folder / "parts").mkdir()
         make_messy(data, folder / "parts")
-        workspace(folder / "messy", folder / "parts", messy=True)
+        workspace(folder / "messy", folder / "parts", messy=True, memory_gb=memory_gb)
         found["ours, messy files"] = ours("messy", count, "messy.parquet")
         agree(folder / "messy.parquet", folder / "ours.parquet")
     main_run = found[f"ours, {count} cutoffs"]
@@ -367,6 +369,7 @@ def main() -> None:
     parser.add_argument("--cutoffs", type=int, default=24)
     parser.add_argument("--messy", action="store_true")
     parser.add_argument("--range-join", action="store_true")
+    parser.add_argument("--memory-gb", type=float, help="the setting of crm.yaml; beyond it columns lie in files")
     parser.add_argument("--without-loop", action="store_true", help="for sizes at which pandas takes too long")
     parser.add_argument("--scan", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--loop", type=Path, help=argparse.SUPPRESS)
@@ -384,7 +387,7 @@ def main() -> None:
     sizes = given.lines, given.contacts, given.customers, given.cutoffs
     with tempfile.TemporaryDirectory() as name:
         sides = {"messy": given.messy, "joined": given.range_join, "looped": not given.without_loop}
-        print(json.dumps(measure(Path(name), *sizes, **sides), indent=1))
+        print(json.dumps(measure(Path(name), *sizes, **sides, memory_gb=given.memory_gb), indent=1))
     return None
 
 

@@ -57,7 +57,7 @@ TOPICS: dict[str, Topic] = {
             full=[
                 ("1,000,000 lines", "--lines 1000000 --messy --range-join"),
                 ("10,000,000 lines", "--lines 10000000 --messy"),
-                ("50,000,000 lines", "--lines 50000000 --without-loop"),
+                ("50,000,000 lines", "--lines 50000000 --without-loop --messy --memory-gb 2"),
             ],
         ),
         of="lines",

@@ -110,6 +110,7 @@ TARGETS = (
     ),
     Target("features/kernels_sort.py", ("is_ordered", "refine"), (SORTING,), 0.3, named=True),
     Target("tables/kernels.py", ("by_code", "order_within"), (ROW_ORDER,)),
+    Target("tables/row_order.py", ("_taken", "same_as_before"), (ROW_ORDER,)),
     Target(
         "tables/identifiers.py",
         (
@@ -125,6 +126,9 @@ TARGETS = (
             "codes_of",
             "used_levels",
             "places_among",
+            "_row_places",
+            "looked_up",
+            "put_back",
             "_places",
             "_number_places",
         ),

@@ -13,9 +13,12 @@ from crm_ml.tables.identifiers import (
     coded_numbers,
     decoded,
     is_among,
+    looked_up,
     numbered,
     places_among,
+    put_back,
     ranked,
+    short_places_among,
     used_levels,
 )
 
@@ -189,3 +192,28 @@ def test_places_of_many_levels_with_a_null_among_them():
     texts = pa.array([str(k) for k in range(1, many + 5)])
     found = identifiers._places(levels, texts)
     assert found.tolist() == [-1, -1, *range(many - 1)]
+
+
+@pytest.mark.parametrize("block", [1, 3, 1 << 16])
+@given(st.lists(st.integers(-1, 4), max_size=12), st.sampled_from([np.int32, np.int64]), st.randoms())
+def test_values_are_looked_up_and_put_back_whatever_the_blocks(block, codes, kind, random):
+    values = np.array([5, 3, 8, 1, 9], np.int32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identifiers, "_BLOCK", block)
+        found = looked_up(values, np.array(codes, kind))
+        assert found.dtype == np.int32
+        assert found.tolist() == [values[code] for code in codes]
+        places = random.sample(range(20), len(codes))
+        back = put_back(found, np.array(places, kind), 20)
+        expected = dict(zip(places, found.tolist(), strict=True))
+        assert back.tolist() == [expected.get(place, 0) for place in range(20)]
+        some = coded(pa.array([None if code < 0 else f"t{code}" for code in codes], pa.string()))
+        used = [f"t{code}" for code in sorted({*codes} - {-1})]
+        assert sorted(used_levels(some).to_pylist()) == used
+        assert ranked(np.array(codes, np.int64))[1].tolist() == sorted({*codes})
+        assert [sorted({*codes})[rank] for rank in ranked(np.array(codes, np.int64))[0]] == codes
+        among = pa.array(["t3", "t0", "x"])
+        for column in (some, pa.array(some.to_pylist(), pa.string())):
+            short = short_places_among(column, among)
+            assert short.dtype == np.int32
+            assert short.tolist() == places_among(column, among).tolist()

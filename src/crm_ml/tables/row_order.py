@@ -65,7 +65,7 @@ def _taken(array: pa.Array, rows: Taken) -> pa.Array:
     if not isinstance(rows, slice):
         return array.take(pa.array(rows))
     begin, end, _ = rows.indices(len(array))
-    return array if (begin, end) == (0, len(array)) else array.slice(begin, end - begin)
+    return array.slice(begin, end - begin)
 
 
 def row_order(keys: Sequence[Key]) -> I64 | I32 | None:
