@@ -191,7 +191,7 @@ MISTAKES = (
     Mistake(
         "payments go to the first part of their invoice only",
         "features/parts.py",
-        "left = part != where[code]",
+        "left = part != looked_up(where, code)",
         "left = np.zeros(len(part), bool)",
         (PARTS,),
         "changed_hands",
