@@ -8,7 +8,7 @@ whether a source holds 17 or '17'.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -54,13 +54,19 @@ def numbered(texts: pa.Array) -> Numbered | None:
     if not 0 < digits <= _MOST_DIGITS or not first.isascii():
         return None
     offsets = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4)
-    lengths = np.diff(offsets)
-    if (lengths == len(first)).all():
+    shortest, longest = _least_and_most(offsets)
+    if shortest == longest:
         raw = np.frombuffer(texts.buffers()[2], np.uint8, int(offsets[-1] - offsets[0]), int(offsets[0]))
         return _of_one_width(raw.reshape(len(texts), len(first)), prefix, digits)
-    if int(lengths.max()) - len(prefix) > _MOST_DIGITS:
+    if longest - len(prefix) > _MOST_DIGITS:
         return None
     return _of_many_widths(texts, prefix)
+
+
+def _least_and_most(offsets: I32) -> tuple[int, int]:
+    """Return the length of the shortest and of the longest text."""
+    lengths = np.diff(offsets)
+    return int(lengths.min()), int(lengths.max())
 
 
 def _of_one_width(letters: npt.NDArray[np.uint8], prefix: str, digits: int) -> Numbered | None:
@@ -114,7 +120,8 @@ def coded(texts: pa.Array) -> pa.DictionaryArray:
         codes, levels = _by_length(encoded.indices.to_numpy(), encoded.dictionary)
     else:
         codes, distinct = ranked(found.values)
-        levels = _written(found, distinct)
+        found = replace(found, values=distinct)  # those of all rows are let go of
+        levels = _written(found)
     return _with_nulls(codes, levels, nulls)
 
 
@@ -174,8 +181,8 @@ def _by_length(codes: I32, texts: pa.Array) -> tuple[I32, pa.Array]:
     return rank[codes], texts.take(pa.array(order))
 
 
-def _written(found: Numbered, distinct: I64) -> pa.Array:
-    texts = pa.array(distinct).cast(pa.string())
+def _written(found: Numbered) -> pa.Array:
+    texts = pa.array(found.values).cast(pa.string())
     if found.width:
         texts = pc.utf8_lpad(texts, found.width, "0")
     return pc.binary_join_element_wise(found.prefix, texts, "") if found.prefix else texts
@@ -295,12 +302,15 @@ def _number_places(some: Numbered, those: Numbered) -> I64:
         return np.full(len(some.values), -1, np.int64)
     order = None if (np.diff(those.values) > 0).all() else np.argsort(those.values)
     ascending = those.values if order is None else those.values[order]
-    at = np.minimum(np.searchsorted(ascending, some.values), len(ascending) - 1)
-    same = ascending[at] == some.values
-    if some.width != those.width:
-        # one side has leading zeros, the other never, or fewer: they meet where none is needed
-        same &= some.values >= _POWERS[max(some.width, those.width) - 1] * (max(some.width, those.width) > 1)
-    found = np.where(same, at, -1)
+    found = np.empty(len(some.values), np.int64)
+    for begin in range(0, len(found), _BLOCK):
+        values = some.values[begin : begin + _BLOCK]
+        at = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+        same = ascending[at] == values
+        if some.width != those.width:
+            # one side has leading zeros, the other never, or fewer: they meet where none is needed
+            same &= values >= _POWERS[max(some.width, those.width) - 1] * (max(some.width, those.width) > 1)
+        found[begin : begin + _BLOCK] = np.where(same, at, -1)
     return found if order is None else np.where(found >= 0, order[found], -1)
 
 

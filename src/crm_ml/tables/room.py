@@ -27,7 +27,7 @@ from crm_ml.processors import processors
 _Number = TypeVar("_Number", bound=np.generic)
 _SMALL: Final = 1 << 20
 """Arrays of fewer bytes are not worth a file."""
-_BYTES_BETWEEN_RESTS: Final = 1 << 29
+_BYTES_BETWEEN_RESTS: Final = 1 << 28
 _MOST_LETTERS: Final = (1 << 31) - 1
 """The most bytes of text that 32-bit offsets reach."""
 
