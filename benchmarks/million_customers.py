@@ -124,7 +124,7 @@ def make_sample(data: Path, folder: Path, customers: int) -> None:
         pd.read_parquet(file, filters=filters).to_parquet(folder / file.name)
 
 
-def workspace(folder: Path, data: Path) -> None:
+def workspace(folder: Path, data: Path, memory_gb: float | None = None) -> None:
     """Write crm.yaml and features.yaml over the files."""
     folder.mkdir(exist_ok=True)
     (folder / "crm.yaml").write_text(f"""\
@@ -135,6 +135,7 @@ language: de
 company: Big Firm GmbH
 reasons: {{share: 0.1}}
 tracking: {{days: false}}
+{"" if memory_gb is None else f"memory_gb: {memory_gb}"}
 tables:
   order_lines:
     source: {data}/order_lines.parquet
@@ -275,7 +276,9 @@ def same_probabilities(published: Path, loop: Path) -> dict[str, float]:
     return {"rows": len(both), "equal_to_1e-6": float((apart < 1e-6).mean()), "largest_difference": float(apart.max())}
 
 
-def measure(folder: Path, customers: int, lines: int, contacts: int, *, sample: int = 20_000) -> dict[str, Any]:
+def measure(
+    folder: Path, customers: int, lines: int, contacts: int, *, sample: int = 20_000, memory_gb: float | None = None
+) -> dict[str, Any]:
     """Make the firm and the model, do the day once with each side, and give seconds by stage and ratios."""
     data, small, big, out = (folder / name for name in ("data", "small", "big", "stock"))
     out.mkdir(parents=True, exist_ok=True)
@@ -287,7 +290,7 @@ def measure(folder: Path, customers: int, lines: int, contacts: int, *, sample: 
         workspace(small, folder / "sample")
         timed(folder, *me, "--train", str(small))
         shutil.copytree(small, big, symlinks=True)
-        workspace(big, data)
+    workspace(big, data, memory_gb)
     day = ("--as-of", str(DAY), "--json")
     timed(folder, command, "daily", *day, "--force", "--workspace", str(small))  # compiles
     cost, said = timed(folder, command, "daily", *day, "--force", "--workspace", str(big))
@@ -384,6 +387,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=10_000_000)
     parser.add_argument("--contacts", type=int, default=10_000_000)
     parser.add_argument("--sample", type=int, default=20_000, help="customers that the model is trained on")
+    parser.add_argument("--memory-gb", type=float, help="the setting of crm.yaml; beyond it columns lie in files")
     parser.add_argument("--folder", type=Path, help="where to work and leave everything; default: a temporary folder")
     parser.add_argument("--picture", type=Path, help="SVG file to draw")
     parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
@@ -397,11 +401,12 @@ def main() -> None:
         print(json.dumps(stock(given.stock, given.bundle, given.out)))
         return None
     sizes = given.customers, given.lines, given.contacts
+    named = {"sample": given.sample, "memory_gb": given.memory_gb}
     if given.folder:
-        found = measure(given.folder.absolute(), *sizes, sample=given.sample)
+        found = measure(given.folder.absolute(), *sizes, **named)
     else:
         with tempfile.TemporaryDirectory() as name:
-            found = measure(Path(name), *sizes, sample=given.sample)
+            found = measure(Path(name), *sizes, **named)
     if given.picture:
         given.picture.write_text(picture(found), encoding="utf-8")
     print(json.dumps(found, indent=1))
