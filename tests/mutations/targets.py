@@ -25,6 +25,7 @@ SORTING = "tests/features/test_kernel_sorting.py"
 CODES = "tests/tables/test_identifiers.py"
 ROW_ORDER = "tests/tables/test_row_order.py"
 TREES = "tests/models/test_tree_kernels.py"
+MASKS = "tests/models/test_tree_margin_kernels.py"
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ TARGETS = (
         ),
         (CODES,),
     ),
+    Target("models/explain/tree_margin.py", ("_add_up", "_close"), (MASKS,), 0.3, named=True),
     Target("models/explain/tree_bins.py", ("_decide", "bin_numbers", "bin_codes"), (TREES,), 0.3, named=True),
     Target(
         "models/explain/tree_cells.py",

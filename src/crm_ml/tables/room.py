@@ -216,12 +216,12 @@ def _failure(error: OSError, folder: Path) -> Failure:
         return Failure(
             f"there is no room left in {folder} for tables that do not fit into memory",
             remedy="Make room there, or let more memory be used: `memory_gb` in crm.yaml",
-            code="disk_full",
+            code="cannot_write",
         )
     return Failure(
         f"tables that do not fit into memory cannot be set aside in {folder}: {error.strerror}",
         remedy="Make the folder writable, or let more memory be used: `memory_gb` in crm.yaml",
-        code="disk",
+        code="cannot_write",
     )
 
 

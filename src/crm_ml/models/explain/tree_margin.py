@@ -147,7 +147,7 @@ def _close(
 ) -> None:
     """Take from the masks of each node's feature the leaves that lie on the other side of where a bin goes."""
     left, right, flag_from, mask_from, bins = nodes
-    below = np.empty(len(left) + 1, np.uint64)
+    below = np.empty(len(left), np.uint64)
     for t in range(len(node_from) - 1):
         first = node_from[t]
         for node in range(node_from[t + 1] - 1, first - 1, -1):  # children are numbered after their parents
