@@ -96,10 +96,10 @@ def remember_fits(cache: str) -> None:
     importlib.import_module("crm_ml.jobs.backtest_page")._source = lambda _: "data:image/png;base64,"
     train = worker._train
 
-    def cached_every(task, cutoff, threads, say):  # type: ignore[no-untyped-def]
+    def cached_every(task, cutoff, threads, say, stages):  # type: ignore[no-untyped-def]
         path = Path(cache) / f"every-{cutoff}-{len(task.dataset)}-{int(task.dataset.y.sum())}"
         if not path.exists():
-            path.write_bytes(pickle.dumps(train(task, cutoff, threads, say)))
+            path.write_bytes(pickle.dumps(train(task, cutoff, threads, say, stages)))
         return pickle.loads(path.read_bytes())  # noqa: S301 - written a moment ago by this process
 
     worker._train = cached_every
