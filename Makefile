@@ -29,7 +29,7 @@ setup: $(STAMP)  ## make .venv with all pinned packages and this package in it
 demo: $(STAMP)  ## the whole way on a synthetic manufacturer, into demo/
 	$(BIN)/crm-ml demo demo
 
-test: $(STAMP)  ## the test suite (15 minutes at most on two cores)
+test: $(STAMP)  ## the test suite (11 to 19 minutes on two cores)
 	$(BIN)/python -m pytest -m "not stress and not desktop" -n $(WORKERS) --dist worksteal -q
 
 mutants: $(STAMP)  ## every small change of kernels and windows must turn a test red

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import os
+import sys
 import threading
 from decimal import Decimal
 
@@ -164,6 +165,33 @@ def test_threads_may_rest_while_others_look(tmp_path):
     finally:
         done.set()
         thread.join()
+
+
+def test_columns_may_vanish_while_others_rest_or_are_made(files):
+    kept = [files.array(pa.array([number])) for number in range(300)]
+    found: list[Exception] = []
+    done = threading.Event()
+
+    def resting() -> None:
+        try:
+            while not done.is_set():
+                files.rest()
+                files.array(kept[0])
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=resting)
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    try:
+        for number in range(3000):
+            files.array(pa.array([number]))
+    finally:
+        done.set()
+        thread.join()
+        sys.setswitchinterval(switching)
+    assert not found
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):

@@ -14,7 +14,6 @@ import os
 import tempfile
 import weakref
 from pathlib import Path
-from threading import Lock
 from typing import Any, BinaryIO, Final, TypeVar
 
 import numpy as np
@@ -102,7 +101,6 @@ class DiskRoom(Room):
         self.folder = folder
         self._maps: dict[int, tuple[int, int, weakref.ref[mmap.mmap]]] = {}
         """Begin, end and mapping of each file that somebody still looks at."""
-        self._lock = Lock()
         self._looked_at = 0
 
     @property
@@ -161,9 +159,9 @@ class DiskRoom(Room):
         """Take the pages off this process; they stay in the page cache while there is room."""
         if not hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
             return
-        with self._lock:
-            found = [mapping for _, _, ref in self._maps.values() if (mapping := ref()) is not None]
-        for mapping in found:
+        for mapping in [ref() for _, _, ref in self._there()]:
+            if mapping is None:
+                continue
             mapping.madvise(mmap.MADV_DONTNEED)
         pa.default_memory_pool().release_unused()
 
@@ -192,8 +190,7 @@ class DiskRoom(Room):
             mapping = mmap.mmap(file.fileno(), size)
         buffer = pa.py_buffer(mapping)
         key = id(mapping)
-        with self._lock:
-            self._maps[key] = buffer.address, buffer.address + size, weakref.ref(mapping)
+        self._maps[key] = buffer.address, buffer.address + size, weakref.ref(mapping)
         weakref.finalize(mapping, self._maps.pop, key, None)
         return buffer
 
@@ -207,8 +204,11 @@ class DiskRoom(Room):
         values = array.buffers()[-1]
         if values is None:
             return False
-        with self._lock:
-            return any(begin <= values.address < end for begin, end, _ in self._maps.values())
+        return any(begin <= values.address < end for begin, end, _ in self._there())
+
+    def _there(self) -> list[tuple[int, int, weakref.ref[mmap.mmap]]]:
+        """Return what is mapped now: whoever looks at a list is not disturbed by columns that vanish meanwhile."""
+        return list(self._maps.values())
 
 
 def _failure(error: OSError, folder: Path) -> Failure:
