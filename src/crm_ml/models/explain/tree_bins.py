@@ -8,7 +8,8 @@ comparisons (missing types, zeros, codes) are gone after this module.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from crm_ml.compiled import compiled
 from crm_ml.models.explain.tree_text import CATEGORICAL, DEFAULT_LEFT, F64, I64, Trees
+from crm_ml.processors import processors
 
 U16 = NDArray[np.uint16]
 U8 = NDArray[np.uint8]
@@ -118,6 +120,18 @@ def left_bins(trees: Trees, bins: Bins) -> tuple[U8, I64, I64]:
         sets = trees.set_from, trees.set_until, trees.words
         _decide(nodes, trees.threshold, sets, np.concatenate(values), value_from, flag_from[:-1], flags)
     return flags, flag_from[:-1], feature
+
+
+def in_blocks(fill: Callable[[int], None], begins: range, *, threads: int | None) -> None:
+    """Let blocks of rows be filled, by where they begin, on at most so many threads (default: one per processor)."""
+    workers = min(len(begins), threads or processors())
+    if workers < 2:
+        for begin in begins:
+            fill(begin)
+        return
+    # threads of Python rather than of numba: its pools survive neither a fork nor callers side by side
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(fill, begins))
 
 
 def binned(columns: Sequence[F64], bins: Bins, rows: int) -> U16:

@@ -8,7 +8,6 @@ values are added up tree by tree, in the order and the precision in which LightG
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crm_ml.compiled import compiled
-from crm_ml.models.explain.tree_bins import U8, U16, Bins, binned, bins_of, left_bins
+from crm_ml.models.explain.tree_bins import U8, U16, Bins, binned, bins_of, in_blocks, left_bins
 from crm_ml.models.explain.tree_text import F64, I64, Trees, read_trees
-from crm_ml.processors import processors
 
 MOST_LEAVES = 64
 """A model with a tree of more leaves has no masks: bits of one word are all there are."""
@@ -98,15 +96,7 @@ class TreeMargin:
             which = binned([column[begin : begin + ROWS_AT_ONCE] for column in used], self.bins, len(total))
             _add_up(which, self.bins.size, (self.width, self.feature), self.mask, sequence, self.value, total)
 
-        parts = range(0, rows, ROWS_AT_ONCE)
-        workers = min(len(parts), threads or processors())
-        if workers < 2:
-            for begin in parts:
-                fill(begin)
-        else:
-            # threads of Python rather than of numba: its pools survive neither a fork nor callers side by side
-            with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(fill, parts))
+        in_blocks(fill, range(0, rows, ROWS_AT_ONCE), threads=threads)
         return out
 
 

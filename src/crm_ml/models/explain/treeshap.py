@@ -9,16 +9,14 @@ make the tables.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from crm_ml.compiled import compiled
-from crm_ml.models.explain.tree_bins import U16, Bins, binned, bins_of, left_bins
+from crm_ml.models.explain.tree_bins import U16, Bins, binned, bins_of, in_blocks, left_bins
 from crm_ml.models.explain.tree_tables import quadrature, tree_tables
 from crm_ml.models.explain.tree_text import F64, I64, Trees, read_trees
-from crm_ml.processors import processors
 
 MOST_BYTES = 256 * 2**20
 """A model whose tables would take more than this has none."""
@@ -115,15 +113,7 @@ class TreeShap:
             runs = self.width, self.states, self.feature
             _add_up(which, self.bins.used, self.bins.size, runs, self.step, self.table, out[:, begin:])
 
-        parts = range(0, rows, ROWS_AT_ONCE)
-        workers = min(len(parts), threads or processors())
-        if not used or workers < 2:
-            for begin in parts if used else ():
-                fill(begin)
-        else:
-            # threads of Python rather than of numba: its pools survive neither a fork nor callers side by side
-            with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(fill, parts))
+        in_blocks(fill, range(0, rows if used else 0, ROWS_AT_ONCE), threads=threads)
         return out
 
 
